@@ -1,0 +1,49 @@
+"""The clocks: BOOTTIME for every age, the wall clock only as a label.
+
+CLOCK_BOOTTIME runs through suspend and never jumps with NTP, and is the clock of Picamera2's
+`SensorTimestamp`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+
+from edgecam.records import ClockReading
+
+# adjtimex(2): the kernel's return value when the clock is not synchronised.
+_TIME_ERROR = 5
+# Far more than sizeof(struct timex) (208 bytes on 64-bit Linux); with modes = 0 it only reads.
+_TIMEX_BYTES = 512
+_SYNC_CHECK_NS = 1_000_000_000
+
+
+def boot_ns() -> int:
+    """CLOCK_BOOTTIME in nanoseconds."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def wall_clock_synced() -> bool:
+    """True if the kernel says that NTP (or chrony, timesyncd, …) disciplines the wall clock."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "adjtimex"):
+        return False
+    answer: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return answer not in (-1, _TIME_ERROR)
+
+
+class Clock:
+    """Reads all clocks at one moment; asks for synchronisation at most once a second."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._synced = False
+        self._checked_ns = -_SYNC_CHECK_NS
+
+    def read(self) -> ClockReading:
+        """BOOTTIME, the wall clock, and whether the latter can be believed."""
+        now_ns = boot_ns()
+        if now_ns - self._checked_ns >= _SYNC_CHECK_NS:
+            self._synced = wall_clock_synced()
+            self._checked_ns = now_ns
+        return ClockReading(boot_ns=now_ns, wall_ns=time.time_ns(), synced=self._synced)
