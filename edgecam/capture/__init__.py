@@ -1,0 +1,1 @@
+"""Doors to cameras and recordings, behind one `Camera` protocol."""

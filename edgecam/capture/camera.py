@@ -1,0 +1,106 @@
+"""The one interface of every camera and recording, and the function that opens the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from edgecam.config.source import Source, SourceKind
+from edgecam.errors import SourceError
+from edgecam.records import Shot
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """What is asked of a source; each takes of it what it can."""
+
+    size_px: tuple[int, int] = (640, 480)
+    """(width, height) asked of a camera and of the pattern; recordings and streams keep their own."""
+    fps: float = 30.0
+    """Frames per second asked of a camera; the pace of `pattern:` and `images:`."""
+    paced: bool = True
+    """A recording: True plays it like a camera, False as fast as it is read."""
+    loop: bool = False
+    """A recording: True starts over at its end."""
+    controls: Mapping[str, object] = field(default_factory=dict)
+    """Picamera2 controls."""
+    folder: Path = Path()
+    """What a recording's relative path refers to."""
+
+
+class Camera(Protocol):
+    """An open camera or recording.
+
+    One thread reads. Any thread may close: a read that is waiting then ends with None soon, and a
+    later one raises CameraLost.
+    """
+
+    live: bool
+    """False for a recording, which ends."""
+    description: str
+    """What was opened, for logs: source, size, rate; no credentials."""
+
+    def read(self, timeout_s: float) -> Shot | None:
+        """The next frame, or None if none came within `timeout_s`.
+
+        A network stream cannot be left in the middle of a read: it comes back after its own stall limit at
+        the latest, whatever `timeout_s` says.
+
+        Raises:
+            CameraLost: a live source stopped, stalled, or was closed; close it and open it anew.
+            UnreadableFrame: this picture cannot be decoded; the next may be fine.
+            EndOfRecording: a recording has been played to its end.
+        """
+
+    def close(self) -> None:
+        """Give the source back; again and again does no harm."""
+
+    def __enter__(self) -> Self:
+        """The camera itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+
+def open_camera(source: Source, settings: CameraSettings) -> Camera:
+    """The opened camera or recording; imports only the door that it needs.
+
+    Raises:
+        SourceError: will not mend itself (no such file, a library is missing); the text names the remedy.
+        CameraLost: a live source that is not there now and may come back.
+    """
+    if settings.controls and source.kind is not SourceKind.PICAMERA2:
+        raise SourceError(
+            f"{source.shown}: controls: are for picamera2 cameras only; remove them "
+            "(a USB camera is set with v4l2-ctl --set-ctrl)"
+        )
+    match source.kind:
+        case SourceKind.PICAMERA2:
+            from edgecam.capture.picamera import open_picamera
+
+            return open_picamera(source, settings)
+        case SourceKind.V4L2:
+            from edgecam.capture.v4l2 import V4l2Camera
+
+            return V4l2Camera(source, settings)
+        case SourceKind.RTSP | SourceKind.HTTP:
+            from edgecam.capture.stream import StreamCamera
+
+            return StreamCamera(source)
+        case SourceKind.FILE:
+            from edgecam.capture.recording import VideoFile
+
+            return VideoFile(source, settings)
+        case SourceKind.IMAGES:
+            from edgecam.capture.images import ImageFolder
+
+            return ImageFolder(source, settings)
+        case SourceKind.PATTERN:
+            from edgecam.capture.pattern import Pattern
+
+            return Pattern(settings)

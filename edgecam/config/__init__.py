@@ -1,0 +1,1 @@
+"""The configuration: its words (schema, source) and the door that loads it."""
