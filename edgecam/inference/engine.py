@@ -1,0 +1,109 @@
+"""What an engine is, and how one is opened: open, compare with the card, test on a known picture."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from numpy.typing import NDArray
+
+from edgecam.model.model import Model
+from edgecam.records import TensorSpec
+
+log = logging.getLogger(__name__)
+
+# Beyond three threads these small networks gain little, and one core stays free for capture and MQTT.
+_MOST_THREADS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What really runs the model."""
+
+    runtime: str
+    """`litert` or `tflite-runtime`."""
+    version: str
+    delegate: str
+    """`cpu`, or the accelerator's name."""
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """Short name for messages: `litert/cpu`."""
+        return f"{self.runtime}/{self.delegate}"
+
+
+class Engine(Protocol):
+    """One model in one interpreter; used by one thread at a time."""
+
+    info: EngineInfo
+    input: TensorSpec
+    output: TensorSpec
+
+    def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
+        """Run the network once.
+
+        Args:
+            tensor: shape and dtype of `input`, (1, height, width, channels).
+
+        Returns:
+            (classes,) in the dtype of `output`, still quantized; the caller owns it.
+
+        Raises:
+            EngineError: the tensor does not fit, or the runtime failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the interpreter go; may be called twice."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The engine itself, already open."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        ...
+
+
+def default_threads(cores: int | None) -> int:
+    """How many threads an engine takes by itself: min(cores - 1, 3), at least 1."""
+    return max(1, min((cores or 1) - 1, _MOST_THREADS))
+
+
+def open_engine(model: Model, *, threads: int | None = None) -> Engine:
+    """Open the model's engine, and prove it: tensors as the card says, right answers to a known picture.
+
+    Args:
+        model: from `load_model` or `bare_model`.
+        threads: None chooses by the number of cores.
+
+    Raises:
+        EngineError: no runtime is installed, it refuses the model, or it computes wrong results.
+    """
+    from edgecam.inference.contract import check_contract
+    from edgecam.inference.litert import LiteRtEngine
+    from edgecam.inference.self_test import run_self_test
+
+    chosen = threads if threads is not None else default_threads(os.cpu_count())
+    engine = LiteRtEngine(model.path, threads=chosen)
+    try:
+        check_contract(engine, model)
+        first_ms = run_self_test(engine, model)
+    except BaseException:
+        engine.close()
+        raise
+    log.info(
+        "engine opened model=%s engine=%s version=%s threads=%d first_inference_ms=%.1f",
+        model.name, engine.info.name, engine.info.version, chosen, first_ms,
+    )  # fmt: skip
+    return engine
