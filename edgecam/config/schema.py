@@ -1,0 +1,238 @@
+"""Every key of the configuration: type, limits, default and meaning.
+
+The reference (`docs/configuration.md`), the JSON Schema for editors and the words of the loader's messages
+are made from these classes. Units stand in the keys: `_ms` milliseconds, `_s` seconds, `fps` and `_hz` per
+second.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from edgecam.config.rules import (
+    ID_PATTERN,
+    check_base,
+    check_broker,
+    check_camera_id,
+    check_control,
+    check_roi,
+)
+from edgecam.config.source import parse_source
+
+
+def _listed(value: Any) -> Any:
+    """A bare name stands for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _source(text: str) -> str:
+    parse_source(text)
+    return text
+
+
+Pixels = Annotated[int, Field(ge=16, le=8192)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+# YAML has lists only: a tuple takes them although the schema is strict in all else.
+Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]
+Roi = Annotated[tuple[float, float, float, float], Field(strict=False), AfterValidator(check_roi)]
+CameraId = Annotated[str, AfterValidator(check_camera_id)]
+
+
+class Block(BaseModel):
+    """A part of the configuration: strict types, no unknown keys; a key without a value keeps its default."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, data: Any) -> Any:
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+class WatchConfig(Block):
+    """When a watched label or group counts as seen: hysteresis on its smoothed score."""
+
+    enter: Share = 0.6
+    """The score, 0 to 1, at which an episode starts."""
+    exit: Share = 0.4
+    """The score, 0 to 1, below which it ends; at most `enter`."""
+    hold_s: float = Field(default=2.0, ge=0, le=86400)
+    """How long an episode goes on, in seconds, after its score fell below `exit`."""
+
+    @field_validator("exit")
+    @classmethod
+    def _not_above_enter(cls, exit_score: float, info: ValidationInfo) -> float:
+        enter = info.data.get("enter")
+        if enter is not None and exit_score > enter:
+            raise ValueError(f"expected at most the value of enter ({enter}), got {exit_score}")
+        return exit_score
+
+
+class CameraConfig(Block):
+    """One camera or recording, and what to look for in its pictures."""
+
+    source: Annotated[Text, AfterValidator(_source)] = Field(
+        examples=["picamera2:0", "v4l2:/dev/video0", "rtsp://192.168.1.20/stream", "file:clip.mp4"]
+    )
+    """Where the pictures come from: `picamera2:0`, `v4l2:/dev/video0`, `rtsp://…`, `http://…`,
+    `file:clip.mp4`, `images:folder`, `"pattern:"`."""
+    size: Size = (640, 480)
+    """[width, height] in pixels of the stream that is analysed."""
+    fps: float = Field(default=30.0, gt=0, le=1000)
+    """Frames per second asked of the camera, and the pace of a recording that names none."""
+    playback: Literal["camera", "fast"] = "camera"
+    """How a recording plays: paced like a `camera`, or as `fast` as possible with no frame skipped."""
+    loop: bool = False
+    """Start a recording again at its end; else it ends the run."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Degrees, clockwise, by which pictures are turned."""
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    """Mirror the pictures, after `rotate`: `horizontal` swaps left and right."""
+    roi: Roi | None = Field(default=None, examples=[[0.25, 0.25, 0.5, 0.5]])
+    """Region of interest: [x, y, width, height] as fractions of the turned picture; null: all of it."""
+    controls: dict[Text, Annotated[Any, AfterValidator(check_control)]] = Field(
+        default={}, examples=[{"AfMode": 2, "AwbEnable": True}]
+    )
+    """Picamera2 controls (exposure, focus, white balance) by their libcamera names."""
+    model: Annotated[list[Text], BeforeValidator(_listed)] = Field(
+        default=["default"], min_length=1, max_length=1
+    )
+    """The name, from `models`, of the model that classifies the pictures."""
+    budget_ms: int | None = Field(default=None, ge=1, le=600_000)
+    """Latency budget of this camera in milliseconds; null: the common `budget_ms`."""
+    max_fps: float | None = Field(default=None, gt=0, le=1000)
+    """Classify at most so many frames per second; null: as many as the engine manages."""
+    watch: dict[Text, WatchConfig] = Field(
+        default={}, examples=[{"cat": {"enter": 0.6, "exit": 0.4, "hold_s": 2}, "dog": {}}]
+    )
+    """Labels or groups that make episodes and events; empty: every label of the model."""
+    ignore: list[Text] = Field(default=[], examples=[["window screen", "web site"]])
+    """Labels or groups that are never reported."""
+    smoothing_s: float = Field(default=0.5, ge=0, le=3600)
+    """Time constant, in seconds, of the smoothing of scores; 0: none."""
+
+
+class ModelConfig(Block):
+    """A model that cameras can name."""
+
+    path: Text = Field(examples=["models/efficientnet_lite0_int8"])
+    """The model directory, or a bare `.tflite` file; relative to the configuration's folder."""
+    threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
+    """CPU threads of one inference; `auto`: chosen from the machine's cores."""
+    groups: dict[Text, Annotated[list[Text], Field(min_length=1)]] = Field(
+        default={}, examples=[{"my pets": ["tabby", "beagle"]}]
+    )
+    """Groups of your own, beside those of the model: a name, and the labels whose scores it sums."""
+
+
+class PredictionsConfig(Block):
+    """The topic `<camera>/prediction`: what the network said of single frames."""
+
+    enabled: bool = False
+    """Publish it."""
+    max_hz: float = Field(default=5.0, gt=0, le=1000)
+    """At most so many messages per second and camera."""
+
+
+class OutboxConfig(Block):
+    """What waits for the broker."""
+
+    max_events: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Events kept while the broker is away; beyond that the oldest are lost, counted and noticed."""
+
+
+class MqttConfig(Block):
+    """The broker, and what is published."""
+
+    url: Annotated[Text, AfterValidator(check_broker)] = Field(
+        default="embedded", examples=["mqtt://192.168.1.10:1883", "embedded://0.0.0.0:1883"]
+    )
+    """`embedded` (a broker of our own on 127.0.0.1:1883), `embedded://HOST:PORT`, or `mqtt://HOST[:PORT]`."""
+    base: Annotated[str, Field(max_length=200), AfterValidator(check_base)] = "edgecam"
+    """First levels of every topic: `<base>/<device>/…`."""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    """MQTT version; `auto`: 5 where the broker speaks it, else 3.1.1."""
+    username: Text | None = None
+    """The name to log in with; null: none."""
+    password_file: Text | None = Field(default=None, examples=["mqtt-password"])
+    """File that holds the password alone; null: the systemd credential `mqtt-password`, if there is one."""
+    heartbeat_s: float = Field(default=60.0, ge=1, le=86400)
+    """Seconds between repetitions of an unchanged state, and between two `stats`."""
+    predictions: PredictionsConfig = PredictionsConfig()
+    """What the network said of single frames, as its own topic."""
+    outbox: OutboxConfig = OutboxConfig()
+    """What waits for the broker."""
+
+    @field_validator("password_file")
+    @classmethod
+    def _password_needs_a_name(cls, password_file: str | None, info: ValidationInfo) -> str | None:
+        if password_file is not None and info.data.get("username", "?") is None:
+            raise ValueError("expected a username beside it: MQTT 3.1.1 has no password without a name")
+        return password_file
+
+
+class LogConfig(Block):
+    """The log, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is written."""
+    format: Literal["auto", "text", "json"] = "auto"
+    """`text` lines, `json` lines, or `auto`: text, made for the journal when systemd reads it."""
+
+
+class Config(Block):
+    """The whole configuration."""
+
+    device: str = Field(default="auto", pattern=ID_PATTERN, max_length=64, examples=["porch-pi"])
+    """This box in topics: a-z, 0-9, _ and -; `auto`: from the board's serial number or MAC address."""
+    budget_ms: int = Field(default=200, ge=1, le=600_000)
+    """Latency budget in milliseconds, from capture to publishing; cameras may have their own."""
+    starve_s: float = Field(default=2.0, gt=0, le=3600)
+    """After so many seconds without a result the newest frame is classified, late or not."""
+    cameras: dict[CameraId, CameraConfig] = Field({"main": CameraConfig(source="picamera2:0")}, min_length=1)
+    """The cameras: a map from an id (a-z, 0-9, _ and -; it becomes a topic level) to its keys."""
+    models: dict[Text, ModelConfig] = {"default": ModelConfig(path="models/efficientnet_lite0_int8")}
+    """The models: a map from a name, for the cameras to use, to its keys. `default` is always there."""
+    mqtt: MqttConfig = MqttConfig()
+    """The broker, and what is published."""
+    log: LogConfig = LogConfig()
+    """The log, on stderr."""
+
+    @model_validator(mode="after")
+    def _models_exist(self) -> Self:
+        known = ", ".join(self.models)
+        unknown = [
+            (("cameras", camera, "model"), f'expected one of the names in models ({known}), got "{name}"')
+            for camera, settings in self.cameras.items()
+            for name in settings.model
+            if name not in self.models
+        ]
+        if unknown:
+            # One error that carries several: the loader gives each its place in the file.
+            text = "; ".join(f"{'.'.join(path)}: {reason}" for path, reason in unknown)
+            raise PydanticCustomError("several", "{text}", {"text": text, "problems": unknown})
+        return self
