@@ -1,8 +1,8 @@
-"""Models as edgecam knows them: the card, the labels, the groups, the graph inside the file, and where they lie.
+"""Models: the card, the labels, the groups, the graph inside the file, and where they lie.
 
 ::
 
-    model directory ──► card, labels, groups ─┐
-                                              ├─► checked against each other ──► Model
-    .tflite ──► graph (tensors, operators) ───┘
+    model directory ──► card, labels, groups ──┐
+                                               ├──► checked against each other ──► Model
+    .tflite ──► graph (tensors, operators) ────┘
 """

@@ -1,0 +1,230 @@
+"""What is inside a `.tflite` file: tensors, operators, size. Reads the flatbuffer, runs nothing.
+
+Field numbers are those of the TFLite schema, tensorflow/lite/schema/schema.fbs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from edgecam.errors import ModelError
+from edgecam.model.flatbuffer import Buffer, Table
+from edgecam.model.metadata import Metadata, read_metadata
+from edgecam.records import TensorSpec
+
+_IDENTIFIER = b"TFL3"
+_METADATA_NAME = "TFLITE_METADATA"
+_CUSTOM = 32
+# Operators that carry values through unchanged, between a softmax and the output.
+_CARRIERS = frozenset({"RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of the graph; real = scale * (quantized - zero_point)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    """Empty: not quantized; one: per tensor; several: one per index of `axis`."""
+    zero_points: tuple[int, ...]
+    axis: int
+    constant_bytes: int
+    """Size of the stored values; 0 for a tensor that is computed."""
+
+    @property
+    def elements(self) -> int:
+        """How many values it holds."""
+        return prod(max(size, 0) for size in self.shape)
+
+    @property
+    def spec(self) -> TensorSpec:
+        """The tensor as the other rooms know it."""
+        single = len(self.scales) == 1 and len(self.zero_points) <= 1 and self.scales[0] > 0
+        zero_point = self.zero_points[0] if self.zero_points else 0
+        return TensorSpec(
+            name=self.name,
+            shape=self.shape,
+            dtype=self.dtype,
+            scale=self.scales[0] if single else None,
+            zero_point=zero_point if single else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One step; tensors by their index in the subgraph, -1 for an input that is left out."""
+
+    name: str
+    """`CONV_2D`, …, or the custom operator's own name."""
+    custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """Tensors, steps in order, and which tensors go in and out."""
+
+    tensors: tuple[Tensor, ...]
+    steps: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def tensor(self, index: int) -> Tensor | None:
+        """The tensor of an operator's input or output; None for one that is left out."""
+        return self.tensors[index] if 0 <= index < len(self.tensors) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole model; the first subgraph is the one that runs."""
+
+    subgraphs: tuple[Subgraph, ...]
+    bytes: int
+    """Size of the file."""
+    metadata: Metadata
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What goes in."""
+        main = self.subgraphs[0]
+        return tuple(main.tensors[i].spec for i in main.inputs)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What comes out."""
+        main = self.subgraphs[0]
+        return tuple(main.tensors[i].spec for i in main.outputs)
+
+    @property
+    def classes(self) -> int:
+        """The length of the first output's last axis."""
+        shape = self.outputs[0].shape
+        return shape[-1] if shape else 0
+
+    @property
+    def operators(self) -> Counter[str]:
+        """How often each operator is used."""
+        return Counter(step.name for graph in self.subgraphs for step in graph.steps)
+
+    @property
+    def custom_ops(self) -> tuple[str, ...]:
+        """The custom operators by name, each once."""
+        return tuple(sorted({step.name for graph in self.subgraphs for step in graph.steps if step.custom}))
+
+    @property
+    def ends_in_softmax(self) -> bool:
+        """True if the first output is a softmax, perhaps reshaped or requantized."""
+        main = self.subgraphs[0]
+        maker = {index: step for step in main.steps for index in step.outputs}
+        step = maker.get(main.outputs[0])
+        for _ in main.steps:
+            if step is None or step.name not in _CARRIERS or not step.inputs:
+                break
+            step = maker.get(step.inputs[0])
+        return step is not None and step.name == "SOFTMAX"
+
+
+def read_model_bytes(path: Path) -> bytes:
+    """The whole file.
+
+    Raises:
+        ModelError: it is absent or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_graph(path: Path) -> Graph:
+    """Read a `.tflite` file's graph.
+
+    Raises:
+        ModelError: the file is absent, no TFLite flatbuffer, or damaged.
+    """
+    return parse_graph(read_model_bytes(path), path=path)
+
+
+def parse_graph(data: bytes, *, path: Path) -> Graph:
+    """As `read_graph`, of bytes already read; `path` is for messages."""
+    if data[4:8] != _IDENTIFIER:
+        raise ModelError(
+            f"{path}: is not a TFLite model: bytes 4 to 7 are {data[4:8]!r}, not {_IDENTIFIER!r}"
+        )
+    buffer = Buffer(data, name=str(path))
+    model = buffer.root
+    blobs = [_blob(table, buffer) for table in model.tables(4)]
+    codes = [_operator_code(table) for table in model.tables(1)]
+    subgraphs = tuple(_subgraph(table, buffer, codes, blobs) for table in model.tables(2))
+    if not subgraphs or not subgraphs[0].inputs or not subgraphs[0].outputs:
+        raise buffer.damaged("it has no graph with an input and an output")
+    described = [table.scalar(1, "I") for table in model.tables(6) if table.text(0) == _METADATA_NAME]
+    block = blobs[described[0]] if described and described[0] < len(blobs) else memoryview(b"")
+    return Graph(subgraphs, len(data), read_metadata(block, data, name=str(path)))
+
+
+def _blob(table: Table, buffer: Buffer) -> memoryview:
+    """A buffer's bytes, inside the flatbuffer or, as large models have it, after it."""
+    offset = table.scalar(1, "Q")
+    return buffer.span(offset, table.scalar(2, "Q")) if offset > 1 else table.blob(0)
+
+
+def _operator_code(table: Table) -> tuple[str, bool]:
+    import tflite
+
+    # The 8-bit field came first; codes beyond 127 stand in the later one (schema version 3a).
+    code = max(table.scalar(0, "b"), table.scalar(3, "i"))
+    if code == _CUSTOM:
+        return table.text(1) or "(unnamed custom operator)", True
+    names: dict[int, str] = tflite.BUILTIN_OPCODE2NAME
+    return names.get(code, f"BUILTIN_{code}"), False
+
+
+def _subgraph(
+    table: Table, buffer: Buffer, codes: list[tuple[str, bool]], blobs: list[memoryview]
+) -> Subgraph:
+    tensors = tuple(_tensor(entry, buffer, blobs) for entry in table.tables(0))
+    steps = []
+    for entry in table.tables(3):
+        index = entry.scalar(0, "I")
+        if index >= len(codes):
+            raise buffer.damaged(f"an operator has code {index} of {len(codes)}")
+        name, custom = codes[index]
+        steps.append(Operator(name, custom, entry.scalars(1, "i"), entry.scalars(2, "i")))
+    graph = Subgraph(tensors, tuple(steps), table.scalars(1, "i"), table.scalars(2, "i"))
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensor(index) is None:
+            raise buffer.damaged(f"an input or output is tensor {index} of {len(tensors)}")
+    return graph
+
+
+def _tensor(table: Table, buffer: Buffer, blobs: list[memoryview]) -> Tensor:
+    index = table.scalar(2, "I")
+    if index >= len(blobs):
+        raise buffer.damaged(f"a tensor's values are in buffer {index} of {len(blobs)}")
+    quantization = table.table(4)
+    return Tensor(
+        name=table.text(3),
+        shape=table.scalars(0, "i"),
+        dtype=_dtype_names().get(table.scalar(1, "b"), "unknown"),
+        scales=quantization.scalars(2, "f") if quantization else (),
+        zero_points=quantization.scalars(3, "q") if quantization else (),
+        axis=quantization.scalar(6, "i") if quantization else 0,
+        constant_bytes=len(blobs[index]),
+    )
+
+
+@cache
+def _dtype_names() -> dict[int, str]:
+    import tflite
+
+    return {code: name.lower() for name, code in vars(tflite.TensorType).items() if name.isupper()}
