@@ -37,6 +37,11 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _as_text(value: Any) -> Any:
+    """YAML reads `5` as a number."""
+    return str(value) if type(value) is int else value
+
+
 def _source(text: str) -> str:
     parse_source(text)
     return text
@@ -48,6 +53,13 @@ Text = Annotated[str, Field(min_length=1)]
 # YAML has lists only: a tuple takes them although the schema is strict in all else.
 Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]
 Roi = Annotated[tuple[float, float, float, float], Field(strict=False), AfterValidator(check_roi)]
+# One rung: a list, so that a ladder of several can follow without a new key.
+Rungs = Annotated[list[Text], Field(min_length=1, max_length=1)]
+Ladder = Annotated[Rungs, BeforeValidator(_listed, json_schema_input_type=Text | Rungs)]
+Protocol = Annotated[
+    Literal["auto", "5", "3.1.1"],
+    BeforeValidator(_as_text, json_schema_input_type=Literal["auto", 5, "3.1.1"]),
+]
 CameraId = Annotated[str, AfterValidator(check_camera_id)]
 
 
@@ -118,9 +130,7 @@ class CameraConfig(Block):
         default={}, examples=[{"AfMode": 2, "AwbEnable": True}]
     )
     """Picamera2 controls (exposure, focus, white balance) by their libcamera names."""
-    model: Annotated[list[Text], BeforeValidator(_listed)] = Field(
-        default=["default"], min_length=1, max_length=1
-    )
+    model: Ladder = ["default"]
     """The name, from `models`, of the model that classifies the pictures."""
     budget_ms: int | None = Field(default=None, ge=1, le=600_000)
     """Latency budget of this camera in milliseconds; null: the common `budget_ms`."""
@@ -174,7 +184,7 @@ class MqttConfig(Block):
     """`embedded` (a broker of our own on 127.0.0.1:1883), `embedded://HOST:PORT`, or `mqtt://HOST[:PORT]`."""
     base: Annotated[str, Field(max_length=200), AfterValidator(check_base)] = "edgecam"
     """First levels of every topic: `<base>/<device>/…`."""
-    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    protocol: Protocol = "auto"
     """MQTT version; `auto`: 5 where the broker speaks it, else 3.1.1."""
     username: Text | None = None
     """The name to log in with; null: none."""
@@ -213,7 +223,9 @@ class Config(Block):
     """Latency budget in milliseconds, from capture to publishing; cameras may have their own."""
     starve_s: float = Field(default=2.0, gt=0, le=3600)
     """After so many seconds without a result the newest frame is classified, late or not."""
-    cameras: dict[CameraId, CameraConfig] = Field({"main": CameraConfig(source="picamera2:0")}, min_length=1)
+    cameras: dict[CameraId, CameraConfig] = Field(
+        default={"main": CameraConfig(source="picamera2:0")}, min_length=1
+    )
     """The cameras: a map from an id (a-z, 0-9, _ and -; it becomes a topic level) to its keys."""
     models: dict[Text, ModelConfig] = {"default": ModelConfig(path="models/efficientnet_lite0_int8")}
     """The models: a map from a name, for the cameras to use, to its keys. `default` is always there."""

@@ -1,0 +1,155 @@
+"""The door to the configuration: a file, the environment and flags → a checked `Config`, or every problem.
+
+Precedence: `--set` > `EDGECAM_…` > file > default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgecam.config.document import read_yaml
+from edgecam.config.explain import faults_of
+from edgecam.config.overrides import CONFIG_VARIABLE, apply_environment, apply_sets
+from edgecam.config.schema import Config
+from edgecam.config.shipped import shipped_folder
+from edgecam.config.tree import Fault, Place, Tree, dotted, look_up
+from edgecam.config.tree import Path as Keys
+from edgecam.errors import ConfigError, Problem
+
+# Where a configuration is looked for when none is named.
+SEARCHED = (Path("config.yaml"), Path("/etc/edgecam/config.yaml"))
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration, and where it came from."""
+
+    config: Config
+    path: Path | None
+    """The file; None when there is none and the defaults hold."""
+    folder: Path
+    """What relative paths in the configuration refer to: the file's folder, else the shipped one."""
+    origins: Mapping[str, str]
+    """Dotted key → `config.yaml:12`, `EDGECAM_MQTT__URL`, `--set` or `default`, for every value."""
+
+
+def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:
+    """The configuration.
+
+    Args:
+        path: the file; None: `$EDGECAM_CONFIG`, else `./config.yaml`, else `/etc/edgecam/config.yaml`, else
+            none, and the defaults hold.
+        sets: `key=value` texts of `--set`.
+        environ: the environment variables.
+
+    Raises:
+        ConfigError: every problem found.
+        UsageError: one of `sets` is not `key=value`.
+    """
+    path = find_config(path, environ=environ)
+    tree = Tree() if path is None else read_yaml(_read(path), name=str(path))
+    # Without a single key read, more problems would only repeat that the text is no YAML.
+    if not tree.data and tree.faults:
+        raise _error(tree.faults)
+    _seed(tree)
+    apply_environment(tree, environ)
+    apply_sets(tree, sets)
+    config = _checked(tree)
+    folder = shipped_folder() if path is None else path.absolute().parent
+    return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree))
+
+
+def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None:
+    """The file that `load_config` reads; None: the defaults hold."""
+    if path is not None:
+        return path
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    return next((candidate for candidate in SEARCHED if candidate.is_file()), None)
+
+
+def _read(path: Path) -> str:
+    """The file's text, UTF-8 with or without a byte order mark."""
+    try:
+        if path.exists() and not path.is_file():
+            raise _unreadable(path, "expected a file, got a folder or device; name the file itself")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(
+            path, "no such file; name it with --config, or write one with edgecam init"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _unreadable(path, f"cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise _unreadable(path, f"expected at most {MAX_BYTES} bytes; is this the right file?")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8", "replace")
+        place = Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _error([Fault(place, (), "this byte is not UTF-8; save the file as UTF-8")]) from None
+
+
+def _seed(tree: Tree) -> None:
+    """Add what is there unless the file says otherwise: the camera `main`, and always the model `default`."""
+    defaults = Config()
+    if tree.data.get("cameras") is None:
+        tree.data["cameras"] = {"main": {"source": defaults.cameras["main"].source}}
+    if tree.data.get("models") is None:
+        tree.data["models"] = {}
+    models = tree.data["models"]
+    if isinstance(models, dict) and models.get("default") is None:
+        models["default"] = {}
+    if isinstance(models, dict) and isinstance(models["default"], dict):
+        models["default"].setdefault("path", defaults.models["default"].path)
+
+
+def _checked(tree: Tree) -> Config:
+    faults = list(tree.faults)
+    try:
+        config = Config.model_validate(tree.data)
+    except ValidationError as error:
+        faults += faults_of(error, tree)
+    if faults:
+        raise _error(faults)
+    return config
+
+
+def _origins(config: Config, tree: Tree) -> dict[str, str]:
+    return {
+        dotted(keys): _origin(keys, value, tree) for keys, value in leaves(config.model_dump(mode="json"))
+    }
+
+
+def _origin(keys: Keys, value: Any, tree: Tree) -> str:
+    """A key that was left empty keeps its default, so that is where the value is from."""
+    place = tree.places.get(keys)
+    kept = place is None or (value is not None and look_up(tree.data, keys) is None)
+    return "default" if place is None or kept else place.origin
+
+
+def leaves(value: Any, path: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every single value of nested maps with its path; a list or an empty map counts as one value."""
+    if not isinstance(value, dict) or not value:
+        yield path, value
+        return
+    for key, part in value.items():
+        yield from leaves(part, (*path, key))
+
+
+def _unreadable(path: Path, text: str) -> ConfigError:
+    return ConfigError([Problem(where=str(path), path="", text=text)])
+
+
+def _error(faults: list[Fault]) -> ConfigError:
+    """Every problem once, a file's in the order of its lines."""
+    ordered = sorted(faults, key=lambda fault: (fault.place.line or 0, fault.place.column or 0))
+    return ConfigError(list(dict.fromkeys(fault.as_problem() for fault in ordered)))

@@ -1,0 +1,122 @@
+"""Types and values in words, the same in messages and in the reference; made from the JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from edgecam.config.rules import ID_PATTERN
+from edgecam.config.schema import Config
+from edgecam.config.source import hide_credentials
+from edgecam.config.tree import Path, look_up
+
+_SHOWN_CHARACTERS = 60
+_FEW_ITEMS = 8
+
+Schema = dict[str, Any]
+
+
+@cache
+def config_schema() -> Schema:
+    """The JSON Schema of the configuration, as pydantic writes it."""
+    return Config.model_json_schema(mode="validation")
+
+
+def schema_at(path: Path) -> Schema:
+    """The part of the schema that describes the value at a path; empty where there is none."""
+    part = config_schema()
+    for key in path:
+        part = _below(_resolved(part), key)
+    return _resolved(part)
+
+
+def keys_at(path: Path) -> list[str]:
+    """The keys that a block knows."""
+    return list(schema_at(path).get("properties", {}))
+
+
+def expected(schema: Schema) -> str:
+    """A type in words: `a whole number from 1 to 64, or auto`."""
+    schema = _resolved(schema)
+    if "anyOf" in schema:
+        return ", or ".join(expected(choice) for choice in schema["anyOf"])
+    if "const" in schema or "enum" in schema:
+        *most, last = (str(choice) for choice in schema.get("enum", [schema.get("const")]))
+        return f"{', '.join(most)} or {last}" if most else last
+    phrase = _PHRASES.get(schema.get("type", ""), "a value")
+    return phrase if isinstance(phrase, str) else phrase(schema)
+
+
+def shown(value: Any) -> str:
+    """A value as it is quoted in a message: in YAML's words, short, without credentials."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a map" if value else "an empty map"
+    if isinstance(value, list):
+        simple = len(value) <= _FEW_ITEMS and not any(isinstance(item, list | dict) for item in value)
+        return f"[{', '.join(shown(item) for item in value)}]" if simple else f"a list of {len(value)} items"
+    text = hide_credentials(value) if isinstance(value, str) else value
+    quoted = json.dumps(text, ensure_ascii=False)
+    return quoted if len(quoted) <= _SHOWN_CHARACTERS else f"{quoted[:_SHOWN_CHARACTERS]}…"
+
+
+def _below(schema: Schema, key: str | int) -> Schema:
+    for choice in schema.get("anyOf", [schema]):
+        found = _below_one(_resolved(choice), key)
+        if found:
+            return found
+    return {}
+
+
+def _below_one(schema: Schema, key: str | int) -> Schema:
+    if isinstance(key, int):
+        items = schema.get("prefixItems", [])
+        found = items[key] if key < len(items) else schema.get("items", {})
+    else:
+        found = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
+    return found if isinstance(found, dict) else {}
+
+
+def _resolved(schema: Schema) -> Schema:
+    if "$ref" not in schema:
+        return schema
+    target: Schema = look_up(config_schema(), tuple(schema["$ref"].removeprefix("#/").split("/")))
+    return target
+
+
+def _limits(schema: Schema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    above = schema.get("exclusiveMinimum")
+    parts = [] if above is None else [f"above {above}"]
+    parts += [] if low is None else [f"at least {low}"]
+    parts += [] if high is None else [f"at most {high}"]
+    return f" {', '.join(parts)}" if parts else ""
+
+
+def _list(schema: Schema) -> str:
+    items = schema.get("prefixItems") or [schema.get("items", {})]
+    low, high = schema.get("minItems"), schema.get("maxItems")
+    count = f"{low} " if low is not None and low == high else ""
+    return f"a list of {count}item{'' if count == '1 ' else 's'}, each {expected(items[0])}"
+
+
+def _text(schema: Schema) -> str:
+    what = "an id of a-z, 0-9, _ and -" if schema.get("pattern") == ID_PATTERN else "a text"
+    longest = schema.get("maxLength")
+    return what if longest is None else f"{what}, at most {longest} characters"
+
+
+_PHRASES: dict[str, str | Callable[[Schema], str]] = {
+    "integer": lambda schema: f"a whole number{_limits(schema)}",
+    "number": lambda schema: f"a number{_limits(schema)}",
+    "string": _text,
+    "array": _list,
+    "boolean": "true or false",
+    "null": "null",
+    "object": "a map of keys",
+}
