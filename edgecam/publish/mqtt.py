@@ -1,0 +1,249 @@
+"""The link to a broker: connects, tries again, finds the version of MQTT.
+
+Driven by the one thread that calls `step`; `wake` may be called from any thread and ends a `step` that waits.
+Nothing is queued here: what waits to be sent stays in the outbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from edgecam.errors import BrokerError
+from edgecam.publish.outage import Backoff, Outage
+from edgecam.publish.session import Session
+from edgecam.publish.wire import (
+    BrokerAddress,
+    Connected,
+    Disconnected,
+    Failure,
+    Happening,
+    LinkTiming,
+    Protocol,
+    ProtocolChoice,
+    Will,
+)
+
+log = logging.getLogger(__name__)
+
+# Reason codes of MQTT 5; the return codes of 3.1.1 are translated to them.
+_UNSUPPORTED_PROTOCOL = 0x84
+_BAD_LOGIN = frozenset({0x86, 0x87})
+_FAREWELL_S = 1.0
+
+
+class MqttLink:
+    """Connects, stays connected, sends and receives; all but `wake` belong to one thread.
+
+    `before_connect` is called before each attempt and may raise BrokerError: an embedded broker is
+    brought back there.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        client_id: str,
+        protocol: Protocol = Protocol.AUTO,
+        will: Will | None = None,
+        subscriptions: Sequence[tuple[str, int]] = (),
+        timing: LinkTiming | None = None,
+        before_connect: Callable[[], None] | None = None,
+    ) -> None:
+        self._address = address
+        self._client_id = client_id
+        self._will = will
+        self._subscriptions = subscriptions
+        self._timing = timing or LinkTiming()
+        self._before_connect = before_connect
+        self._choice = ProtocolChoice(protocol)
+        self._outage = Outage(str(address))
+        self._waker, self._alarm = socket.socketpair()
+        self._waker.settimeout(0)
+        self._alarm.settimeout(0)
+        self._session: Session | None = None
+        self._connected_s: float | None = None
+        self._answer_due_s = 0.0
+        self._backoff = Backoff(self._timing.backoff_min_s, self._timing.backoff_max_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """True from a CONNACK with success until the connection ends."""
+        return self._connected_s is not None
+
+    @property
+    def protocol(self) -> Protocol | None:
+        """What is spoken now; None when not connected."""
+        return self._choice.current if self.connected else None
+
+    @property
+    def window(self) -> int:
+        """How many messages at QoS 1 may be unanswered at once; 0 when not connected."""
+        return self._session.window if self._session and self.connected else 0
+
+    @property
+    def congested(self) -> bool:
+        """True while what was published before has not left this machine."""
+        return self._session is not None and self._session.congested
+
+    def wake(self) -> None:
+        """End a `step` that waits; from any thread, also after `close`."""
+        # A full buffer is a wake-up that waits already.
+        with contextlib.suppress(OSError):
+            self._alarm.send(b"\0")
+
+    def step(self, timeout_s: float) -> list[Happening]:
+        """Do what there is to do, wait at most `timeout_s` for more; returns what happened.
+
+        Waits longer only for a host that does not answer at all: `connect_s` per address.
+        """
+        now_s = time.monotonic()
+        if self._session is None and now_s >= self._backoff.until_s:
+            self._open()
+        if self._session is None:
+            timeout_s = min(timeout_s, self._backoff.until_s - now_s)
+        elif not self.connected:
+            timeout_s = min(timeout_s, self._answer_due_s - now_s)
+        self._wait(max(0.0, timeout_s))
+        return self._look_after() if self._session else []
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        content_type: str = "application/json",
+        expiry_s: int | None = None,
+    ) -> int | None:
+        """Write a message to the socket.
+
+        Returns the token that `Acknowledged` will carry (no more is heard of QoS 0), or None when there is no
+        connection (any more). Content type and expiry travel with MQTT 5 only.
+        """
+        if self._session is None or not self.connected:
+            return None
+        return self._session.publish(
+            topic, payload, qos=qos, retain=retain, content_type=content_type, expiry_s=expiry_s
+        )
+
+    def close(self) -> None:
+        """Say goodbye, so that the broker keeps the will to itself, and let everything go; idempotent."""
+        if self._session is not None and self.connected:
+            self._session.say_goodbye()
+            ends_s = time.monotonic() + _FAREWELL_S
+            while not self._session.ended and (left_s := ends_s - time.monotonic()) > 0:
+                self._wait(left_s)
+        self._drop()
+        self._waker.close()
+        self._alarm.close()
+
+    def _open(self) -> None:
+        """Begin an attempt; the answer comes later."""
+        session = Session(
+            self._address,
+            client_id=self._client_id,
+            version=self._choice.current,
+            will=self._will,
+            subscriptions=self._subscriptions,
+        )
+        try:
+            if self._before_connect is not None:
+                self._before_connect()
+            session.start(self._timing)
+        except BrokerError as error:
+            self._failed(Failure.UNREACHABLE, str(error))
+        except OSError as error:
+            self._failed(Failure.UNREACHABLE, error.strerror or str(error))
+        else:
+            self._session = session
+            self._answer_due_s = time.monotonic() + self._timing.connack_s
+
+    def _wait(self, timeout_s: float) -> None:
+        if self._session is not None:
+            self._session.wait(self._waker, timeout_s)
+        else:
+            select.select([self._waker], [], [], timeout_s)
+        with contextlib.suppress(BlockingIOError):
+            self._waker.recv(4096)
+
+    def _look_after(self) -> list[Happening]:
+        """Draw the conclusions from what the session has gone through."""
+        session = self._session
+        if session is None:
+            return []
+        happenings: list[Happening] = []
+        if session.accepted and not self.connected:
+            self._connected_s = time.monotonic()
+            self._choice.worked()
+            self._outage.ended(protocol=self._choice.current, now_s=self._connected_s)
+            happenings.append(Connected())
+        happenings.extend(session.happenings())
+        if session.ended and self.connected:
+            happenings.append(Disconnected(session_taken=session.session_taken))
+            self._lost(session)
+        elif session.ended:
+            self._refused(session)
+        elif not self.connected and time.monotonic() >= self._answer_due_s:
+            version = self._choice.current
+            self._failed(Failure.MUTE, f"no answer to MQTT {version} within {self._timing.connack_s:g} s")
+        return happenings
+
+    def _lost(self, session: Session) -> None:
+        """An accepted connection has ended."""
+        now_s = time.monotonic()
+        if self._connected_s is not None and now_s - self._connected_s >= self._timing.stable_s:
+            self._backoff.restart()
+        if session.session_taken:
+            # Whoever has our id will come back, too: let the two not push each other out all the time.
+            self._backoff.widen()
+        farewell = session.farewell
+        self._retry_later(f"ended by the broker: {farewell}" if farewell else "connection lost")
+
+    def _refused(self, session: Session) -> None:
+        """An attempt has ended without success."""
+        version, answer = self._choice.current, session.answer
+        if answer is None:
+            self._failed(Failure.CLOSED, f"it closed the connection instead of answering to MQTT {version}")
+        elif answer.value == _UNSUPPORTED_PROTOCOL:
+            self._failed(Failure.VERSION, f"it does not speak MQTT {version}")
+        elif answer.value in _BAD_LOGIN:
+            self._failed(
+                Failure.REFUSED, f"login refused ({answer}); check mqtt.username and mqtt.password_file"
+            )
+        else:
+            self._failed(Failure.REFUSED, f"refused ({answer})")
+
+    def _failed(self, failure: Failure, text: str) -> None:
+        if self._choice.failed(failure):
+            log.debug("trying the older version of MQTT broker=%s reason=%s", self._address, text)
+            self._drop()
+        else:
+            self._retry_later(text)
+
+    def _retry_later(self, text: str) -> None:
+        now_s = time.monotonic()
+        self._outage.failed(text, now_s=now_s)
+        self._drop()
+        self._backoff.failed(now_s=now_s)
+
+    def _drop(self) -> None:
+        if self._session is not None:
+            self._session.abandon()
+        self._session = None
+        self._connected_s = None

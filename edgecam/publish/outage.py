@@ -1,0 +1,67 @@
+"""How an outage is lived through: few lines in the log, few attempts at the broker. No clock is read here."""
+
+from __future__ import annotations
+
+import logging
+import random
+
+log = logging.getLogger(__name__)
+
+
+class Backoff:
+    """When to try again: later each time up to a cap, with jitter, so that not all devices come at once."""
+
+    def __init__(self, min_s: float, max_s: float) -> None:
+        self._min_s = min_s
+        self._max_s = max_s
+        self._widest_s = min_s
+        self.until_s = 0.0
+        """No attempt before this moment."""
+
+    def failed(self, *, now_s: float) -> None:
+        """Wait between the minimum and twice as long as the last time at most."""
+        self._widest_s = min(self._max_s, 2 * self._widest_s)
+        self.until_s = now_s + random.uniform(self._min_s, self._widest_s)  # noqa: S311 - jitter, no secret
+
+    def restart(self) -> None:
+        """All was well: the next failure is a first one."""
+        self._widest_s = self._min_s
+
+    def widen(self) -> None:
+        """Wait as if it had failed many times."""
+        self._widest_s = self._max_s
+
+
+class Outage:
+    """From the first failure to the next success; each failure is logged once, and the end once."""
+
+    def __init__(self, broker: str) -> None:
+        self._broker = broker
+        self._began_s: float | None = None
+        self._attempts = 0
+        self._told: set[str] = set()
+
+    def failed(self, text: str, *, now_s: float) -> None:
+        """One more failed attempt or lost connection; the same text is logged once per outage."""
+        if self._began_s is None:
+            self._began_s = now_s
+        self._attempts += 1
+        if text not in self._told:
+            self._told.add(text)
+            log.warning("broker not available, retrying broker=%s reason=%s", self._broker, text)
+
+    def ended(self, *, protocol: str, now_s: float) -> None:
+        """Connected."""
+        if self._began_s is None:
+            log.info("broker connected broker=%s protocol=%s", self._broker, protocol)
+            return
+        log.info(
+            "broker back broker=%s protocol=%s after_s=%.1f attempts=%d",
+            self._broker,
+            protocol,
+            now_s - self._began_s,
+            self._attempts,
+        )
+        self._began_s = None
+        self._attempts = 0
+        self._told.clear()

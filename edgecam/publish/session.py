@@ -1,0 +1,195 @@
+"""One connection to a broker, from the attempt to its end: the only file that knows paho-mqtt.
+
+paho runs without a thread and without a queue here: `wait` reads and writes, `publish` writes at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+from collections.abc import Sequence
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edgecam.publish.wire import (
+    SESSION_TAKEN,
+    Acknowledged,
+    BrokerAddress,
+    Happening,
+    LinkTiming,
+    Protocol,
+    Received,
+    Will,
+)
+
+log = logging.getLogger(__name__)
+
+_PAHO_VERSION = {Protocol.V5: MQTTProtocolVersion.MQTTv5, Protocol.V311: MQTTProtocolVersion.MQTTv311}
+# Few enough that a slow broker delays a fresh state by little, enough to fill a long line.
+_WINDOW = 20
+
+
+class Session:
+    """A client of paho's and what it was told; used by one thread."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        client_id: str,
+        version: Protocol,
+        will: Will | None,
+        subscriptions: Sequence[tuple[str, int]],
+    ) -> None:
+        self._address = address
+        self._is_v5 = version is Protocol.V5
+        self._subscriptions = list(subscriptions)
+        self._happenings: list[Happening] = []
+        self.window = _WINDOW
+        """How many messages at QoS 1 the broker takes unanswered."""
+        self.accepted = False
+        self.answer: ReasonCode | None = None
+        """The broker's answer to CONNECT."""
+        self.farewell: ReasonCode | None = None
+        """Why the broker ended the connection, if it said so (MQTT 5)."""
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=_PAHO_VERSION[version],
+            # Otherwise paho tries version 3.1 by itself, in the middle of a read.
+            reconnect_on_failure=False,
+        )
+        # 0: paho hands over at once; `window` is kept by whoever publishes.
+        self._client.max_inflight_messages = 0
+        if address.username is not None:
+            self._client.username_pw_set(address.username, address.password)
+        if will is not None:
+            properties = self._properties(PacketTypes.WILLMESSAGE, content_type="text/plain", expiry_s=None)
+            self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+
+    @property
+    def ended(self) -> bool:
+        """True when there is no socket (any more)."""
+        return self._client.socket() is None
+
+    @property
+    def session_taken(self) -> bool:
+        """True if the broker ended the connection as another client has our id."""
+        return self.farewell is not None and self.farewell.value == SESSION_TAKEN
+
+    @property
+    def congested(self) -> bool:
+        """True while what was published before has not left this machine."""
+        return self._client.want_write()
+
+    def start(self, timing: LinkTiming) -> None:
+        """Connect the socket and send CONNECT; raises OSError."""
+        self._client.connect_timeout = timing.connect_s
+        self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
+
+    def wait(self, waker: socket.socket, timeout_s: float) -> None:
+        """Wait for the broker or for a byte on `waker`; read and write what can be."""
+        sock = self._client.socket()
+        if sock is None:
+            return
+        write = selectors.EVENT_WRITE if self._client.want_write() else 0
+        with selectors.PollSelector() as selector:
+            selector.register(waker, selectors.EVENT_READ)
+            ours = selector.register(sock, selectors.EVENT_READ | write)
+            for key, events in selector.select(timeout_s):
+                if key is ours and events & selectors.EVENT_READ:
+                    self._client.loop_read()
+                if key is ours and events & selectors.EVENT_WRITE:
+                    self._client.loop_write()
+        self._client.loop_misc()
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, content_type: str, expiry_s: int | None
+    ) -> int | None:
+        """Write a message to the socket; returns paho's message id, or None if that failed."""
+        properties = self._properties(PacketTypes.PUBLISH, content_type=content_type, expiry_s=expiry_s)
+        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def happenings(self) -> list[Happening]:
+        """What the broker said since the last call."""
+        happenings, self._happenings = self._happenings, []
+        return happenings
+
+    def say_goodbye(self) -> None:
+        """Send DISCONNECT; the socket closes when it has left."""
+        self._client.disconnect()
+
+    def abandon(self) -> None:
+        """Close the socket without a word: the broker will send the will."""
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _properties(self, packet_type: int, *, content_type: str, expiry_s: int | None) -> Properties | None:
+        """What MQTT 5 lets us say of a message; None for 3.1.1."""
+        if not self._is_v5:
+            return None
+        properties = Properties(packet_type)  # type: ignore[no-untyped-call] # as paho has it
+        properties.ContentType = content_type
+        properties.PayloadFormatIndicator = 1  # UTF-8
+        if expiry_s is not None:
+            properties.MessageExpiryInterval = expiry_s
+        return properties
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: object,
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self.answer = reason
+        if reason.is_failure:
+            return
+        self.accepted = True
+        self.window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        if self._subscriptions:
+            client.subscribe(self._subscriptions)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.farewell = reason
+
+    def _on_publish(
+        self, _client: Client, _userdata: object, mid: int, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._happenings.append(Acknowledged(mid, accepted=not reason.is_failure, reason=str(reason)))
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        for (topic, _), reason in zip(self._subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.warning("subscription refused topic=%s reason=%s", topic, reason)
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        self._happenings.append(Received(message.topic, bytes(message.payload), retained=message.retain))

@@ -1,0 +1,111 @@
+"""What edgecam tells of itself: the words behind `stats` and `info`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edgecam.records import SkipCause
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """How a duration was spread, in milliseconds; None when nothing was measured."""
+
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+
+def percentiles(samples_ns: Sequence[int]) -> Percentiles:
+    """Nearest-rank percentiles of some durations: each is one of the samples, so no value is invented."""
+    if not samples_ns:
+        return Percentiles()
+    ordered = sorted(samples_ns)
+
+    def rank_ms(percent: int) -> float:
+        return ordered[math.ceil(percent / 100 * len(ordered)) - 1] / 1e6
+
+    return Percentiles(p50_ms=rank_ms(50), p95_ms=rank_ms(95), p99_ms=rank_ms(99))
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStats:
+    """One camera's frames: counts since the program started, rates and spreads since the last heartbeat."""
+
+    captured: int
+    results: int
+    """On time."""
+    late: int
+    """Results that were older than the budget."""
+    skipped: Mapping[SkipCause, int]
+    """Causes that are not named count as 0."""
+    fps_in: float
+    fps_out: float
+    age: Percentiles
+    """Capture to decision, of every result."""
+    preprocess: Percentiles
+    infer: Percentiles
+    postprocess: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class MqttStats:
+    """The publish worker's counts, from the start of the program."""
+
+    connected: bool
+    protocol: str | None
+    """`5` or `3.1.1`; None when not connected."""
+    published: int
+    """Handed over (QoS 0) or accepted by the broker (QoS 1)."""
+    refused: int
+    """Answered by the broker with a reason of 0x80 or above."""
+    dropped: int
+    """Predictions and stats that were not sent, as there was no connection or a newer one came."""
+    outbox: int
+    """Events that the broker has not accepted yet."""
+    lost: int
+    """Events pushed out of a full outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How well this process runs."""
+
+    uptime_s: float
+    cameras: Mapping[str, CameraStats]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A loaded model and what really runs it."""
+
+    sha256: str
+    classes: int
+    runtime: str
+    """`litert`, `tflite`."""
+    runtime_version: str
+    delegate: str
+    """`cpu`, …"""
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """A configured camera."""
+
+    source: str
+    """Without credentials."""
+    model: str
+    budget_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What runs on this device."""
+
+    versions: Mapping[str, str]
+    """`edgecam`, `python`, and the libraries that matter."""
+    models: Mapping[str, ModelInfo] = field(default_factory=dict)
+    cameras: Mapping[str, CameraInfo] = field(default_factory=dict)
