@@ -193,6 +193,7 @@ class Reason(StrEnum):
     DISABLED = "disabled"
     ENABLED = "enabled"
     ENGINE_FAILED = "engine_failed"
+    ENGINE_BACK = "engine_back"
     STOPPED = "stopped"
     """edgecam was stopped in order; it ends open episodes."""
     RESTART = "restart"

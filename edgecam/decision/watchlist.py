@@ -1,0 +1,85 @@
+"""Which labels and groups a camera reports, and their scores from a prediction."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """When a label counts as seen."""
+
+    enter: float = 0.6
+    exit: float = 0.4
+    hold_ns: int = 2_000_000_000
+    """Once entered, it stays at least this long."""
+
+
+class UnknownNameError(ValueError):
+    """A watched or ignored name is neither a label nor a group of the model."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        """Say the name, and those that look like it."""
+        close = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=3)
+        by_lower = {k.lower(): k for k in known}
+        hint = " or ".join(f'"{by_lower[match]}"' for match in close)
+        remedy = f"; did you mean {hint}?" if hint else "; `edgecam models list --labels` shows them"
+        super().__init__(f'the model has no label or group "{name}"{remedy}')
+        self.name = name
+
+
+class Watchlist:
+    """The names a camera reports, each a label or a group whose members' probabilities are summed.
+
+    A group of the same name as a label wins, since it holds that label and its kin.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        groups: Mapping[str, Sequence[int]],
+        *,
+        watch: Mapping[str, Threshold] | None = None,
+        ignore: Collection[str] = (),
+        otherwise: Threshold | None = None,
+    ) -> None:
+        """Resolve every name.
+
+        Args:
+            labels: One per output class.
+            groups: Group name to output indices.
+            watch: Name to thresholds; None or empty: every label.
+            ignore: Names that are never reported.
+            otherwise: Thresholds of labels that are not named.
+
+        Raises:
+            UnknownNameError: A name is neither a label nor a group.
+        """
+        members: dict[str, list[int]] = {}
+        for index, label in enumerate(labels):
+            members.setdefault(label, []).append(index)
+        known = {**members, **{name: list(indices) for name, indices in groups.items()}}
+        for name in (*(watch or ()), *ignore):
+            if name not in known:
+                raise UnknownNameError(name, known)
+        default = otherwise or Threshold()
+        wanted = watch or dict.fromkeys(members, default)
+        names = [name for name in wanted if name not in set(ignore)]
+        self.names = tuple(names)
+        self.thresholds = tuple(wanted[name] for name in names)
+        self.enter = np.array([t.enter for t in self.thresholds], np.float32)
+        chosen = [known[name] if watch else members[name] for name in names]
+        self._indices = np.array([i for indices in chosen for i in indices], np.intp)
+        self._starts = np.cumsum([0, *(len(indices) for indices in chosen[:-1])], dtype=np.intp)
+
+    def scores(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(classes,) probabilities to (names,) scores, each 0..1."""
+        if not self.names:
+            return np.zeros(0, np.float32)
+        sums = np.add.reduceat(probabilities[self._indices], self._starts)
+        return np.asarray(np.clip(sums, 0, 1), np.float32)

@@ -1,0 +1,114 @@
+"""The worker of one camera: open, read, hand over; reopen what was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from edgecam import clock
+from edgecam.capture.camera import Camera
+from edgecam.errors import CameraLost, EndOfRecording, SourceError, UnreadableFrame
+from edgecam.pipeline.backoff import Backoff
+from edgecam.pipeline.lane import Lane
+from edgecam.records import Frame, Shot, SkipCause
+
+log = logging.getLogger(__name__)
+
+# How often a worker that waits for a frame looks whether it should stop.
+_READ_TIMEOUT_S = 0.25
+_STALL_S = 3.0
+_STALL_PERIODS = 5
+_FIRST_RETRY_S = 0.5
+_LONGEST_RETRY_S = 30.0
+
+
+def stall_limit_ns(fps: float) -> int:
+    """Silence after which a live source counts as lost: 3 s, or five frame periods if that is longer."""
+    return int(max(_STALL_S, _STALL_PERIODS / fps) * 1e9)
+
+
+class CaptureWorker:
+    """Runs in its own thread until stopped or, for a recording, until its end."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        open_camera: Callable[[], Camera],
+        *,
+        fps: float,
+        stop: Event,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Args: the lane to feed, how to open its camera, the expected rate, and the signal to stop."""
+        self._lane = lane
+        self._open_camera = open_camera
+        self._stall_ns = stall_limit_ns(fps)
+        self._stop = stop
+        self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
+        self._opened_once = False
+        self._lost = False
+        self._unreadable = 0
+
+    def run(self) -> None:
+        """Feed the lane.
+
+        Raises:
+            SourceError: the source cannot be used and will not mend itself; only at the first opening.
+        """
+        while not self._stop.is_set():
+            try:
+                with self._open_camera() as camera:
+                    log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
+                    self._opened_once = True
+                    self._read_until_lost(camera)
+            except EndOfRecording:
+                log.info("recording ended camera=%s", self._lane.camera)
+                return
+            except (CameraLost, SourceError) as lost:
+                if isinstance(lost, SourceError) and not self._opened_once:
+                    raise
+                self._tell_lost(lost)
+                self._stop.wait(self._backoff.next_s())
+
+    def _read_until_lost(self, camera: Camera) -> None:
+        last_ns = clock.boot_ns()
+        while not self._stop.is_set():
+            try:
+                shot = camera.read(_READ_TIMEOUT_S)
+            except UnreadableFrame as fault:
+                self._count_unreadable(fault)
+                shot = None
+            if shot is not None:
+                last_ns = clock.boot_ns()
+                self._hand_over(shot)
+            elif camera.live and clock.boot_ns() - last_ns > self._stall_ns:
+                raise CameraLost(f"no frame for {self._stall_ns / 1e9:.1f} s")
+
+    def _hand_over(self, shot: Shot) -> None:
+        lane = self._lane
+        if self._lost:
+            self._lost = False
+            lane.desk.camera_back()
+        self._backoff.reset()
+        frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
+        put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put
+        refused = put(frame)
+        if refused is frame:
+            lane.ledger.skip(SkipCause.SHUTDOWN)
+        elif refused is not None:
+            lane.ledger.skip(SkipCause.SUPERSEDED)
+
+    def _count_unreadable(self, fault: UnreadableFrame) -> None:
+        self._lane.ledger.capture()
+        self._lane.ledger.skip(SkipCause.DECODE)
+        self._unreadable += 1
+        # The first of a kind is news; a broken folder must not fill the journal.
+        level = logging.WARNING if self._unreadable == 1 else logging.DEBUG
+        log.log(level, "frame unreadable camera=%s fault=%s", self._lane.camera, fault)
+
+    def _tell_lost(self, lost: Exception) -> None:
+        if not self._lost:
+            log.warning("camera lost camera=%s fault=%s", self._lane.camera, lost)
+            self._lane.desk.camera_lost(str(lost))
+        self._lost = True

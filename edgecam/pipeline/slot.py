@@ -1,0 +1,66 @@
+"""The hand-off from a camera to its engine: one place, newest wins."""
+
+from __future__ import annotations
+
+from threading import Condition
+
+from edgecam.records import Frame
+
+
+class LatestSlot:
+    """Holds the newest frame of one camera until the engine takes it.
+
+    All slots of one engine share its condition, so that the engine waits for any of them at once.
+    """
+
+    def __init__(self, wake: Condition) -> None:
+        """Args: wake: notified at each new frame; its lock guards the slot."""
+        self._wake = wake
+        self._frame: Frame | None = None
+        self._closed = False
+
+    def put(self, frame: Frame) -> Frame | None:
+        """Lay down the newest frame; what comes back will not be classified.
+
+        Returns:
+            The superseded frame, `frame` itself if the slot is closed, or None.
+        """
+        with self._wake:
+            if self._closed:
+                return frame
+            superseded, self._frame = self._frame, frame
+            self._wake.notify_all()
+            return superseded
+
+    def put_when_free(self, frame: Frame) -> Frame | None:
+        """Lay down a frame once the last one was taken: for recordings that skip nothing.
+
+        Returns:
+            `frame` itself if the slot was closed meanwhile, or None.
+        """
+        with self._wake:
+            self._wake.wait_for(lambda: self._frame is None or self._closed)
+            if self._closed:
+                return frame
+            self._frame = frame
+            self._wake.notify_all()
+            return None
+
+    def peek(self) -> Frame | None:
+        """The waiting frame. The caller holds the condition."""
+        return self._frame
+
+    def take(self) -> Frame | None:
+        """The waiting frame, and empty the slot. The caller holds the condition."""
+        frame, self._frame = self._frame, None
+        if frame is not None:
+            self._wake.notify_all()
+        return frame
+
+    def close(self) -> Frame | None:
+        """Accept no more, release whoever waits; the frame that was left, if any."""
+        with self._wake:
+            self._closed = True
+            frame, self._frame = self._frame, None
+            self._wake.notify_all()
+            return frame
