@@ -164,6 +164,8 @@ def _url(text: str, *, example: str) -> str:
             f'the host or port of "{shown}" cannot be read; percent-encode special characters in a password '
             '("/" is %2F, "@" is %40, "#" is %23, "?" is %3F)'
         ) from None
+    if any(character.isspace() for character in text):
+        raise ValueError(f'"{shown}" holds a blank; write it as %20')
     if not host:
         raise ValueError(f'"{shown}" names no host; write for instance "{example}"')
     return text

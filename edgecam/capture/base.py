@@ -1,0 +1,83 @@
+"""What the doors of this room share: the clock, and how a camera is closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from edgecam.errors import CameraLost
+
+
+def boot_ns() -> int:
+    """CLOCK_BOOTTIME in nanoseconds, the clock of every capture time."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class BaseCamera:
+    """`live`, `description` and the context manager of `Camera`."""
+
+    def __init__(self, *, live: bool, description: str) -> None:
+        self.live = live
+        self.description = description
+
+    def close(self) -> None:
+        """Give the source back; again and again does no harm."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SharedCapture:
+    """A `cv2.VideoCapture` that one thread reads and any thread closes.
+
+    Releasing it under a reader crashes the process; so who leaves it last, reader or closer, releases it.
+    """
+
+    def __init__(self, capture: Any, *, description: str) -> None:
+        self._capture = capture
+        self._description = description
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    @property
+    def closed(self) -> bool:
+        """True once `close` was called; the device may still be with a reader."""
+        return self._closed.is_set()
+
+    @contextmanager
+    def use(self) -> Iterator[Any]:
+        """The capture, for one read.
+
+        Raises:
+            CameraLost: it was closed before.
+        """
+        try:
+            with self._lock:
+                if self.closed:
+                    raise CameraLost(f"{self._description} was closed; open it anew")
+                yield self._capture
+        finally:
+            if self.closed:
+                self._release()
+
+    def close(self) -> None:
+        """Release the capture now, or when its reader leaves it."""
+        self._closed.set()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock.acquire(blocking=False):
+            try:
+                self._capture.release()
+            finally:
+                self._lock.release()

@@ -1,0 +1,105 @@
+"""`images:`, a folder of pictures or a single one, each picture a frame of its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgecam.capture.camera import CameraSettings
+from edgecam.capture.pacing import Pacer, Playback, Scheduled
+from edgecam.config.source import Source
+from edgecam.errors import SourceError, UnreadableFrame
+from edgecam.records import Image, PixelFormat
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+
+class ImageFolder(Playback):
+    """Pictures by name order, paced at `settings.fps`, or as fast as they are read."""
+
+    def __init__(self, source: Source, settings: CameraSettings, *, pacer: Pacer | None = None) -> None:
+        """List the pictures; they are read one by one.
+
+        Raises:
+            SourceError: no such folder, or no picture in it.
+        """
+        paths = _list_pictures(settings.folder / source.target, shown=source.shown)
+        super().__init__(
+            _frames(paths, fps=settings.fps, loop=settings.loop),
+            pacer=(pacer or Pacer()) if settings.paced else None,
+            live=False,
+            description=f"{source.shown} ({len(paths)} pictures)",
+        )
+
+
+def read_picture(path: Path) -> Image:
+    """The picture as 8-bit BGR, turned upright by its EXIF orientation; transparency is dropped.
+
+    Raises:
+        UnreadableFrame: it cannot be opened, is no picture, or is cut off.
+    """
+    import cv2
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableFrame(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise UnreadableFrame(f"{path}: cannot be decoded ({error.err}); check the file") from error
+    if pixels is None:
+        raise UnreadableFrame(f"{path}: is not a picture, or is damaged ({len(data)} bytes); check the file")
+    # The decoder fills a cut-off JPEG with grey and says nothing. Its end marker follows its last scan.
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        raise UnreadableFrame(f"{path}: the JPEG is cut off after {len(data)} bytes; copy the file again")
+    height_px, width_px = pixels.shape[:2]
+    return Image(
+        pixels=np.asarray(pixels, np.uint8), format=PixelFormat.BGR, width_px=width_px, height_px=height_px
+    )
+
+
+def _frames(paths: Sequence[Path], *, fps: float, loop: bool) -> Iterator[Scheduled]:
+    number = 0
+    while True:
+        readable = 0
+        for path in paths:
+            content: Image | UnreadableFrame
+            try:
+                content = read_picture(path)
+                readable += 1
+            except UnreadableFrame as error:
+                content = error
+            yield Scheduled(round(number * 1e9 / fps), content)
+            number += 1
+        if not loop:
+            return
+        if not readable:
+            # As fast as possible, this would go round for ever and tell nothing.
+            raise SourceError(
+                f"none of the {len(paths)} pictures in {paths[0].parent} can be read; replace them"
+            )
+
+
+def _list_pictures(path: Path, *, shown: str) -> list[Path]:
+    kinds = " ".join(PICTURE_SUFFIXES)
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise SourceError(f"{shown}: there is no folder or picture {path.absolute()}; check the path")
+        paths = sorted(
+            entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file()
+        )
+    except OSError as error:
+        raise SourceError(
+            f"{shown}: {path.absolute()} cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    if not paths:
+        raise SourceError(
+            f"{shown}: no picture in {path.absolute()}; looked for {kinds} (folders inside are not searched)"
+        )
+    return paths

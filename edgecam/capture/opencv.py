@@ -1,0 +1,29 @@
+"""What OpenCV's video doors take from the process's environment, set once and in one place."""
+
+from __future__ import annotations
+
+import os
+
+# OpenCV has no per-capture argument for these; it reads them at the first capture of each kind.
+_ENVIRONMENT = {
+    # FFmpeg's own messages quote URLs; -8 is AV_LOG_QUIET.
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    # RTSP over TCP alone (no torn pictures, no reordering delay); nothing held back while probing.
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay",
+    # Whole seconds that V4L2 waits for a buffer, 10 by default; only the very first frame is so waited for.
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "5",
+}
+
+
+def prepare_opencv() -> None:
+    """Quiet OpenCV and set its video options, except those that the user set in the environment.
+
+    Call it before the first capture of the process. OpenCV's words on stderr are for its developers and may
+    quote a URL with its password; what a user needs of them is in the doors' own errors.
+    """
+    import cv2
+
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

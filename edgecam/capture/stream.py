@@ -1,0 +1,115 @@
+"""`rtsp://`, `rtsps://`, `http://`, `https://`: any live stream that FFmpeg reads.
+
+How frames are kept from going stale: RTSP runs over TCP and FFmpeg holds nothing back (`fflags nobuffer`,
+see `opencv.py`); the decoder has one thread, since each of FFmpeg's frame threads would keep a frame; and the
+capture worker reads all the time, so that what is left, the kernel's socket buffer, stays empty
+(`CAP_PROP_BUFFERSIZE` does nothing for FFmpeg). A frame's time is taken right after its read: its true age is
+at least what is said.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from edgecam.capture.base import BaseCamera, SharedCapture, boot_ns
+from edgecam.capture.opencv import prepare_opencv
+from edgecam.config.source import Source
+from edgecam.errors import CameraLost
+from edgecam.records import AgeBasis, Image, PixelFormat, Shot
+
+_OPEN_S = 10.0
+_STALL_S = 5.0
+_PROBE_S = 2.0
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+
+class StreamCamera(BaseCamera):
+    """A network stream, decoded to BGR."""
+
+    def __init__(self, source: Source, *, open_s: float = _OPEN_S, stall_s: float = _STALL_S) -> None:
+        """Connect and learn what the stream holds; gives up after `open_s`.
+
+        Raises:
+            CameraLost: nobody there, refused, or no video in it; the text tells what is known.
+        """
+        capture = _open(source.target, open_s=open_s, stall_s=stall_s)
+        if not capture.isOpened():
+            raise CameraLost(f"{source.shown}: {_diagnose(source.target, open_s=open_s)}")
+        super().__init__(live=True, description=f"{source.shown}{_size(capture)}")
+        self._shown = source.shown
+        self._stall_s = stall_s
+        self._capture = SharedCapture(capture, description=source.shown)
+
+    def read(self, timeout_s: float) -> Shot | None:  # noqa: ARG002  FFmpeg cannot leave a read and take it up again
+        """The next frame; blocks until it comes or the stream stalls, whatever `timeout_s` says.
+
+        Returns None only if it was closed meanwhile.
+
+        Raises:
+            CameraLost: nothing came for the stall limit (5 s), the stream ended, or it was closed before.
+        """
+        started_s = time.monotonic()
+        with self._capture.use() as capture:
+            good, pixels = capture.read()
+        captured_ns = boot_ns()
+        if self._capture.closed:
+            return None
+        if not good:
+            waited_s = time.monotonic() - started_s
+            if waited_s >= self._stall_s:
+                raise CameraLost(
+                    f"{self._shown}: the stream stalled, no frame for {waited_s:.1f} s; is the camera alive?"
+                )
+            raise CameraLost(
+                f"{self._shown}: the stream ended; the camera or its server closed the connection"
+            )
+        height_px, width_px = pixels.shape[:2]
+        image = Image(pixels=pixels, format=PixelFormat.BGR, width_px=width_px, height_px=height_px)
+        return Shot(image=image, captured_ns=captured_ns, basis=AgeBasis.ARRIVAL)
+
+    def close(self) -> None:
+        """Hang up; if a read goes on, when it comes back."""
+        self._capture.close()
+
+
+def _open(url: str, *, open_s: float, stall_s: float) -> Any:
+    import cv2
+
+    prepare_opencv()
+    parameters = [
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(open_s * 1000)),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(stall_s * 1000)),
+        *(cv2.CAP_PROP_N_THREADS, 1),
+    ]
+    return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
+
+
+def _size(capture: Any) -> str:
+    import cv2
+
+    width_px, height_px = (
+        int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    return f" {width_px}x{height_px}" if width_px and height_px else ""
+
+
+def _diagnose(url: str, *, open_s: float) -> str:
+    """Why a stream did not open, as far as a bare connection tells; never quotes the URL."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme.lower()]
+    try:
+        socket.create_connection((host, port), timeout=_PROBE_S).close()
+    except socket.gaierror:
+        return f"the host name {host} is not known; check it, or write the address"
+    except ConnectionRefusedError:
+        return f"{host} answers, but nothing listens on port {port}; check it, and that the stream is on"
+    except OSError as error:
+        why = error.strerror or "timed out"
+        return f"{host} does not answer on port {port} ({why}); is the camera on the network?"
+    return (
+        f"{host} answers on port {port}, but gave no video within {open_s:g} s; "
+        "check the path, user and password of the URL (a player such as VLC shows what the server says)"
+    )
