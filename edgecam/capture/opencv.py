@@ -1,15 +1,13 @@
-"""What OpenCV's video doors take from the process's environment, set once and in one place."""
+"""What OpenCV's video doors take from the process as a whole, set in one place."""
 
 from __future__ import annotations
 
 import os
 
-# OpenCV has no per-capture argument for these; it reads them at the first capture of each kind.
+# OpenCV has no per-capture argument for these; it reads them at the first capture of their kind.
 _ENVIRONMENT = {
-    # FFmpeg's own messages quote URLs; -8 is AV_LOG_QUIET.
+    # FFmpeg's own messages may quote URLs; -8 is AV_LOG_QUIET.
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
-    # RTSP over TCP alone (no torn pictures, no reordering delay); nothing held back while probing.
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay",
     # Whole seconds that V4L2 waits for a buffer, 10 by default; only the very first frame is so waited for.
     "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "5",
 }
@@ -26,4 +24,6 @@ def prepare_opencv() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        # OpenCV 4 has it at its top, 5 in a module; 0 is LOG_LEVEL_SILENT in both.
+        logging = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+        logging.setLogLevel(0)

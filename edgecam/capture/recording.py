@@ -90,7 +90,7 @@ def _play(path: Path, *, fps: float, loop: bool) -> Iterator[Scheduled]:
             expected = capture.get(_property("CAP_PROP_FRAME_COUNT"))
         finally:
             capture.release()
-        if count < expected * _WHOLE:
+        if 0 < count < expected * _WHOLE:
             log.warning("recording ended early file=%s frames=%d expected=%d", path, count, expected)
         if not loop or not count:
             return

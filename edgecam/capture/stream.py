@@ -1,10 +1,10 @@
 """`rtsp://`, `rtsps://`, `http://`, `https://`: any live stream that FFmpeg reads.
 
-How frames are kept from going stale: RTSP runs over TCP and FFmpeg holds nothing back (`fflags nobuffer`,
-see `opencv.py`); the decoder has one thread, since each of FFmpeg's frame threads would keep a frame; and the
-capture worker reads all the time, so that what is left, the kernel's socket buffer, stays empty
-(`CAP_PROP_BUFFERSIZE` does nothing for FFmpeg). A frame's time is taken right after its read: its true age is
-at least what is said.
+How frames are kept from going stale: the decoder has one thread, since each of FFmpeg's frame threads would
+keep a frame; OpenCV asks for RTSP over TCP, which needs no reordering delay; and the capture worker reads all
+the time, so that what FFmpeg read ahead while it opened is soon given and the kernel's socket buffer stays
+empty. `CAP_PROP_BUFFERSIZE` does nothing for FFmpeg, and `fflags nobuffer` would lose what it read ahead, a
+first key frame among it. A frame's time is taken right after its read: its true age is at least what is said.
 """
 
 from __future__ import annotations

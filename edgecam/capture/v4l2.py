@@ -104,7 +104,7 @@ class V4l2Camera(BaseCamera):
 
 
 def configure(capture: Any, settings: CameraSettings) -> str:
-    """Set size and rate, as Motion JPEG where raw pictures come too slow or too small; tell what was given."""
+    """Set size and rate, by Motion JPEG where raw pictures come too slow or too small; tell what came."""
     import cv2
 
     wanted = (*settings.size_px, settings.fps)
