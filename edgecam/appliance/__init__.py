@@ -1,0 +1,1 @@
+"""What an appliance needs of its board and its system: identity and logs."""

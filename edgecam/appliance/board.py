@@ -1,0 +1,58 @@
+"""Which board this is: an id that survives a reinstallation and that a cloned card does not share."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+# The serial number that a Raspberry Pi's firmware writes into the device tree, and its like.
+_SERIAL_FILES = ("proc/device-tree/serial-number", "sys/devices/soc0/serial_number")
+_NETWORK = "sys/class/net"
+# Bit 1 of the first octet: an address that software made up (IEEE 802), new at each boot perhaps.
+_LOCALLY_ADMINISTERED = 0x02
+
+
+def device_id(root: Path = Path("/")) -> str:
+    """The board's serial number, else the MAC address of its first network card, else its host name.
+
+    Never the machine id, which every clone of a card shares.
+
+    Args:
+        root: where `proc` and `sys` lie.
+
+    Returns:
+        An id of the characters a-z, 0-9, `_` and `-`.
+    """
+    return _serial(root) or _mac(root) or _cleaned(socket.gethostname()) or "edgecam"
+
+
+def _serial(root: Path) -> str | None:
+    for name in _SERIAL_FILES:
+        serial = _cleaned(_read(root / name))
+        if serial.strip("0"):
+            return serial
+    return None
+
+
+def _mac(root: Path) -> str | None:
+    """The address of the first physical card by name; one that hot-plugs last is not first by luck."""
+    for card in sorted((root / _NETWORK).glob("*")):
+        address = _read(card / "address").replace(":", "")
+        is_physical = (card / "device").exists()
+        if is_physical and re.fullmatch(r"[0-9a-f]{12}", address) and address.strip("0"):
+            if int(address[:2], 16) & _LOCALLY_ADMINISTERED:
+                continue
+            return address
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("ascii", "ignore").strip("\0\n ").lower()
+    except OSError:
+        return ""
+
+
+def _cleaned(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", text.strip().lower()).strip("-")
