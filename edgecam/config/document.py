@@ -25,7 +25,7 @@ _MAX_DEPTH = 32
 _MAX_VALUES = 20_000
 
 _INT = re.compile(r"[-+]?[0-9]+")
-_INT_PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_INT_PREFIXED = re.compile(r"0o[0-7]{1,16}|0x[0-9a-fA-F]{1,16}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Mapping[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),

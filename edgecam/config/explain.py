@@ -57,6 +57,8 @@ def _text(detail: ErrorDetails, path: Path) -> str:
         return f"this key is missing; expected {_expected(path)}"
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
+    if detail["type"] == "string_too_long":
+        return f"expected at most {detail['ctx']['max_length']} characters, got {len(got)}"
     if detail["type"] in ("too_short", "too_long") and not got:
         return f"expected at least one entry, got {shown(got)}"
     return f"expected {_expected(path)}, got {shown(got)}"

@@ -107,7 +107,7 @@ class WatchConfig(Block):
 class CameraConfig(Block):
     """One camera or recording, and what to look for in its pictures."""
 
-    source: Annotated[Text, AfterValidator(_source)] = Field(
+    source: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_source)] = Field(
         examples=["picamera2:0", "v4l2:/dev/video0", "rtsp://192.168.1.20/stream", "file:clip.mp4"]
     )
     """Where the pictures come from: `picamera2:0`, `v4l2:/dev/video0`, `rtsp://…`, `http://…`,
@@ -178,7 +178,7 @@ class OutboxConfig(Block):
 class MqttConfig(Block):
     """The broker, and what is published."""
 
-    url: Annotated[Text, AfterValidator(check_broker)] = Field(
+    url: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(check_broker)] = Field(
         default="embedded", examples=["mqtt://192.168.1.10:1883", "embedded://0.0.0.0:1883"]
     )
     """`embedded` (a broker of our own on 127.0.0.1:1883), `embedded://HOST:PORT`, or `mqtt://HOST[:PORT]`."""

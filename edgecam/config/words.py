@@ -12,7 +12,7 @@ from edgecam.config.schema import Config
 from edgecam.config.source import hide_credentials
 from edgecam.config.tree import Path, look_up
 
-_SHOWN_CHARACTERS = 60
+_SHOWN_CHARACTERS = 80
 _FEW_ITEMS = 8
 
 Schema = dict[str, Any]
@@ -28,8 +28,8 @@ def schema_at(path: Path) -> Schema:
     """The part of the schema that describes the value at a path; empty where there is none."""
     part = config_schema()
     for key in path:
-        part = _below(_resolved(part), key)
-    return _resolved(part)
+        part = _below(resolved(part), key)
+    return resolved(part)
 
 
 def keys_at(path: Path) -> list[str]:
@@ -39,7 +39,7 @@ def keys_at(path: Path) -> list[str]:
 
 def expected(schema: Schema) -> str:
     """A type in words: `a whole number from 1 to 64, or auto`."""
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if "anyOf" in schema:
         return ", or ".join(expected(choice) for choice in schema["anyOf"])
     if "const" in schema or "enum" in schema:
@@ -58,14 +58,14 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         simple = len(value) <= _FEW_ITEMS and not any(isinstance(item, list | dict) for item in value)
         return f"[{', '.join(shown(item) for item in value)}]" if simple else f"a list of {len(value)} items"
-    text = hide_credentials(value) if isinstance(value, str) else value
-    quoted = json.dumps(text, ensure_ascii=False)
-    return quoted if len(quoted) <= _SHOWN_CHARACTERS else f"{quoted[:_SHOWN_CHARACTERS]}…"
+    if len(text := value if isinstance(value, str) else str(value)) > _SHOWN_CHARACTERS:
+        return f"{len(text)} characters"
+    return json.dumps(hide_credentials(value) if isinstance(value, str) else value, ensure_ascii=False)
 
 
 def _below(schema: Schema, key: str | int) -> Schema:
     for choice in schema.get("anyOf", [schema]):
-        found = _below_one(_resolved(choice), key)
+        found = _below_one(resolved(choice), key)
         if found:
             return found
     return {}
@@ -80,7 +80,8 @@ def _below_one(schema: Schema, key: str | int) -> Schema:
     return found if isinstance(found, dict) else {}
 
 
-def _resolved(schema: Schema) -> Schema:
+def resolved(schema: Schema) -> Schema:
+    """The schema itself, or the definition that it refers to."""
     if "$ref" not in schema:
         return schema
     target: Schema = look_up(config_schema(), tuple(schema["$ref"].removeprefix("#/").split("/")))
@@ -106,9 +107,7 @@ def _list(schema: Schema) -> str:
 
 
 def _text(schema: Schema) -> str:
-    what = "an id of a-z, 0-9, _ and -" if schema.get("pattern") == ID_PATTERN else "a text"
-    longest = schema.get("maxLength")
-    return what if longest is None else f"{what}, at most {longest} characters"
+    return "an id of a-z, 0-9, _ and -" if schema.get("pattern") == ID_PATTERN else "a text"
 
 
 _PHRASES: dict[str, str | Callable[[Schema], str]] = {

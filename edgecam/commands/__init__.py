@@ -1,0 +1,1 @@
+"""The commands: plain functions that `cli.py` wires, a file per command of substance."""

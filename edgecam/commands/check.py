@@ -1,0 +1,91 @@
+"""`edgecam check`: does the configuration hold, and where does each value come from?"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgecam.config.loader import LoadedConfig, leaves, load_config
+from edgecam.config.password import read_password
+from edgecam.config.source import hide_credentials
+from edgecam.config.tree import dotted
+from edgecam.errors import ConfigError, ModelError, Problem
+from edgecam.model.store import find_model
+
+
+def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False) -> None:
+    """Print every value with its origin; credentials in URLs are shown as `***`.
+
+    Also looks whether the models are where they are said to be and the broker's password can be read.
+
+    Args:
+        path: the file; None: as `load_config` finds it.
+        sets: `key=value` texts of `--set`.
+        as_json: print `docs/schemas/check.schema.json` instead, also when there are problems.
+
+    Raises:
+        ConfigError: every problem found.
+        UsageError: one of `sets` is not `key=value`.
+    """
+    try:
+        loaded = load_config(path, sets=sets, environ=os.environ)
+        _check_files(loaded)
+    except ConfigError as error:
+        if as_json:
+            _print_json(None, error.problems)
+        raise
+    if as_json:
+        _print_json(loaded, [])
+        return
+    _print_values(loaded)
+    print(f"{loaded.path or 'no file, the defaults'}: no problems", file=sys.stderr)
+
+
+def _check_files(loaded: LoadedConfig) -> None:
+    """Raise ConfigError for files that the configuration names and that are not there."""
+    problems: list[Problem] = []
+    try:
+        read_password(loaded.config.mqtt, loaded.folder, os.environ)
+    except ConfigError as error:
+        problems += error.problems
+    for name, model in loaded.config.models.items():
+        key = dotted(("models", name, "path"))
+        try:
+            find_model(model.path, folder=loaded.folder)
+        except ModelError as error:
+            problems.append(Problem(where=loaded.origins[key], path=key, text=str(error)))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _print_values(loaded: LoadedConfig) -> None:
+    rows = [
+        (dotted(keys), json.dumps(value, ensure_ascii=False), loaded.origins[dotted(keys)])
+        for keys, value in leaves(_masked(loaded.config.model_dump(mode="json")))
+    ]
+    key_width = max(len(key) for key, _, _ in rows)
+    value_width = max(len(value) for _, value, _ in rows)
+    for key, value, origin in rows:
+        print(f"{key:{key_width}}  {value:{value_width}}  {origin}")
+
+
+def _print_json(loaded: LoadedConfig | None, problems: Sequence[Problem]) -> None:
+    answer = {
+        "config": None if loaded is None else _masked(loaded.config.model_dump(mode="json")),
+        "origins": {} if loaded is None else dict(loaded.origins),
+        "problems": [
+            {"where": problem.where, "path": problem.path, "text": problem.text} for problem in problems
+        ],
+    }
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _masked(value: Any) -> Any:
+    """The same without the credentials that a camera's URL may hold."""
+    if isinstance(value, dict):
+        return {key: _masked(part) for key, part in value.items()}
+    return hide_credentials(value) if isinstance(value, str) else value
