@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from math import prod
+from math import inf, prod
 from pathlib import Path
 
 from edgecam.errors import ModelError
@@ -45,7 +45,7 @@ class Tensor:
     @property
     def spec(self) -> TensorSpec:
         """The tensor as the other rooms know it."""
-        single = len(self.scales) == 1 and len(self.zero_points) <= 1 and self.scales[0] > 0
+        single = len(self.scales) == 1 and len(self.zero_points) <= 1 and 0 < self.scales[0] < inf
         zero_point = self.zero_points[0] if self.zero_points else 0
         return TensorSpec(
             name=self.name,

@@ -59,6 +59,8 @@ def find_model(path: str, *, folder: Path) -> Path:
     for candidate in (folder / path, shipped / path, shipped / "models" / path):
         if candidate.exists():
             return candidate
+    if Path(path).suffix == ".tflite":
+        raise ModelError(f"{folder / path}: no such file")
     known = [entry.name for entry in _model_folders((folder / "models", shipped / "models"))]
     near = difflib.get_close_matches(Path(path).name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known models: {', '.join(known) or 'none'}"

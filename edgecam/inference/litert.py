@@ -1,0 +1,145 @@
+"""The TFLite runtimes: `ai_edge_litert`, else `tflite_runtime`; on the CPU, with XNNPACK.
+
+One thread owns one interpreter. Its tensors are only ever copied in and out: a live view would make the
+next `invoke` fail, and copying costs microseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.errors import EngineError
+from edgecam.inference.engine import EngineInfo
+from edgecam.inference.quiet import chatter_caught
+from edgecam.records import TensorSpec
+
+_RUNTIMES = (("litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime"))
+_MOST_REASON_CHARS = 200
+# SystemError: tflite_runtime beside numpy 2.
+_REFUSALS = (ValueError, RuntimeError, SystemError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An installed runtime."""
+
+    name: str
+    version: str
+    interpreter: Any
+    """Its `Interpreter` class."""
+
+
+def find_runtime() -> Runtime:
+    """The best runtime that is installed.
+
+    Raises:
+        EngineError: there is none; says how to install one.
+    """
+    for name, package in _RUNTIMES:
+        try:
+            module = importlib.import_module(f"{package}.interpreter")
+        except ImportError:
+            continue
+        version = getattr(importlib.import_module(package), "__version__", "unknown")
+        return Runtime(name, str(version), module.Interpreter)
+    raise EngineError(
+        "no TFLite runtime is installed: `pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer), "
+        "or on 32-bit ARM with Python 3.11 `pip install 'edgecam[tflite]'`"
+    )
+
+
+class LiteRtEngine:
+    """A model in a TFLite interpreter; an `Engine`. Loads in the constructor.
+
+    Args:
+        path: the `.tflite` file.
+        threads: for the network's kernels, at least 1.
+
+    Raises:
+        EngineError: no runtime, or the runtime refuses the model.
+    """
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        runtime = find_runtime()
+        self._path = path
+        self.info = EngineInfo(runtime.name, runtime.version, delegate="cpu", threads=threads)
+        try:
+            with chatter_caught():
+                interpreter = runtime.interpreter(model_path=str(path), num_threads=threads)
+                interpreter.allocate_tensors()
+                details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        except _REFUSALS as error:
+            raise EngineError(
+                f"{path}: {runtime.name} {runtime.version} refuses the model: {_reason(error)}; "
+                f"{_remedy(error)}"
+            ) from error
+        self._interpreter: Any = interpreter
+        self.input, self.output = (_spec(detail) for detail in details)
+        self._input_index, self._output_index = (detail["index"] for detail in details)
+        self._dtype = np.dtype(self.input.dtype)
+
+    def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
+        """Run the network once; see `Engine.invoke`."""
+        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
+            raise EngineError(
+                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
+                f"got {list(tensor.shape)} {tensor.dtype}"
+            )
+        if self._interpreter is None:
+            raise EngineError(f"{self._path}: its engine is closed")
+        try:
+            self._interpreter.set_tensor(self._input_index, tensor)
+            self._interpreter.invoke()
+            output: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
+        except _REFUSALS as error:
+            raise EngineError(f"{self._path}: {self.info.name} failed: {_reason(error)}") from error
+        return output.reshape(-1)
+
+    def close(self) -> None:
+        """Let the interpreter and its memory go; may be called twice."""
+        self._interpreter = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    scales = detail["quantization_parameters"]["scales"]
+    zero_points = detail["quantization_parameters"]["zero_points"]
+    single = len(scales) == 1 and scales[0] > 0
+    return TensorSpec(
+        name=str(detail["name"]),
+        shape=tuple(int(size) for size in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        scale=float(scales[0]) if single else None,
+        zero_point=int(zero_points[0]) if single else None,
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The first sentence: the runtimes glue a sentence per tensor together without a space."""
+    text = str(error).strip().split("\n", 1)[0]
+    first = re.split(r"(?<=\.)(?=[A-Z])", text, maxsplit=1)[0].strip().rstrip(".")
+    return (first or type(error).__name__)[:_MOST_REASON_CHARS]
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, SystemError):
+        return "tflite-runtime needs numpy 1: `pip install 'numpy<2'`"
+    return "convert it again with a current converter, or use another model"

@@ -1,0 +1,56 @@
+"""Keeps a native library's chatter off stderr while it loads.
+
+LiteRT's C++ announces its CPU delegate with an `INFO:` line on file descriptor 2, and no environment
+variable or Python call turns that off (`TF_CPP_MIN_LOG_LEVEL` is not heard). So the descriptor is caught
+for the few milliseconds of loading; whatever else was written meanwhile, by anyone, is passed on after.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
+
+_STDERR = 2
+# TFLite's own log lines, and those of abseil ("I0000 00:00:...").
+_CHATTER = re.compile(r"INFO: |I\d{4} ")
+
+
+@contextmanager
+def chatter_caught() -> Iterator[None]:
+    """Within it, informational lines written to descriptor 2 go to the debug log, all others to stderr."""
+    try:
+        stderr = os.dup(_STDERR)
+    except OSError:  # a service may run with stderr closed: then there is nothing to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as catch:
+        _flush()
+        os.dup2(catch.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            _flush()
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
+            catch.seek(0)
+            _pass_on(catch.read())
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()
+
+
+def _pass_on(caught: bytes) -> None:
+    for line in caught.decode("utf-8", errors="replace").splitlines(keepends=True):
+        if _CHATTER.match(line):
+            log.debug("native library said text=%r", line.strip())
+        else:
+            os.write(_STDERR, line.encode())
