@@ -65,3 +65,20 @@ class Outage:
         self._began_s = None
         self._attempts = 0
         self._told.clear()
+
+
+class Tally:
+    """Tells of something that repeats: the first time at once, then its count, at most every `every_s`."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._told = 0
+        self._quiet_until_s = 0.0
+
+    def news(self, total: int, *, now_s: float) -> int:
+        """How many more there are than were told of; 0 when there are none, or it is too early to say."""
+        if total == self._told or now_s < self._quiet_until_s:
+            return 0
+        news, self._told = total - self._told, total
+        self._quiet_until_s = now_s + self._every_s
+        return news

@@ -1,0 +1,82 @@
+"""What a thread puts here is on its way at once, or waits in the outbox; the thread itself never waits."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from edgecam.publish import messages
+from edgecam.publish.drafts import EventDraft, FixedDraft, InfoDraft, PredictionDraft, StateDraft
+from edgecam.publish.mqtt import MqttLink
+from edgecam.publish.outbox import Outbox
+from edgecam.publish.topics import Topics
+from edgecam.records import ClockReading, Event, Notice, Result, State
+from edgecam.reports import Info, MqttStats, Stats
+
+log = logging.getLogger(__name__)
+
+PREDICTION_EXPIRY_S = 5
+
+
+class Publisher:
+    """From records to the outbox; the publish worker takes it from there. For any thread."""
+
+    def __init__(
+        self, link: MqttLink, outbox: Outbox, topics: Topics, *, read_clock: Callable[[], ClockReading]
+    ) -> None:
+        self._link = link
+        self._outbox = outbox
+        self._topics = topics
+        self._read_clock = read_clock
+        self._lossy_epoch: int | None = None
+        """The connection in which the last loss was logged."""
+
+    def state(self, state: State) -> None:
+        """A camera's state: the newest one counts."""
+        self._outbox.put_state(self._topics.state(state.camera), StateDraft(state))
+        self._link.wake()
+
+    def event(self, event: Event) -> None:
+        """One end of an episode: kept until the broker has accepted it."""
+        draft = EventDraft.of(event, self._read_clock(), event_id=uuid.uuid4().hex)
+        lost = self._outbox.put_event(self._topics.event(event.camera), draft)
+        if lost and self._lossy_epoch != self._outbox.epoch:
+            self._lossy_epoch = self._outbox.epoch
+            log.warning("outbox full, oldest events are lost waiting=%d", self._outbox.counts().waiting)
+        self._link.wake()
+
+    def prediction(self, result: Result) -> None:
+        """What the network said: now or never."""
+        topic = self._topics.prediction(result.camera)
+        self._outbox.put_volatile(topic, PredictionDraft(result), expiry_s=PREDICTION_EXPIRY_S)
+        self._link.wake()
+
+    def notice(self, notice: Notice) -> None:
+        """Something an operator should know."""
+        self._outbox.put_notice(self._topics.notice, FixedDraft(messages.notice(notice, self._read_clock())))
+        self._link.wake()
+
+    def info(self, info: Info) -> None:
+        """What runs here; sent again on each connection."""
+        self._outbox.put_state(self._topics.info, InfoDraft(info))
+        self._link.wake()
+
+    def stats(self, stats: Stats) -> None:
+        """How well it runs: now or never. The counts of MQTT are added here."""
+        payload = messages.stats(stats, self.mqtt_stats(), self._read_clock())
+        self._outbox.put_volatile(self._topics.stats, FixedDraft(payload))
+        self._link.wake()
+
+    def mqtt_stats(self) -> MqttStats:
+        """The counts of all that was put here."""
+        counts, protocol = self._outbox.counts(), self._link.protocol
+        return MqttStats(
+            connected=self._link.connected,
+            protocol=protocol.value if protocol else None,
+            published=counts.published,
+            refused=counts.refused,
+            dropped=counts.dropped,
+            outbox=counts.waiting,
+            lost=counts.lost,
+        )

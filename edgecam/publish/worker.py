@@ -1,0 +1,191 @@
+"""The publish worker: keeps the connection, empties the outbox, tells that we are here, and says goodbye."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgecam.publish import messages
+from edgecam.publish.mqtt import MqttLink
+from edgecam.publish.outage import Tally
+from edgecam.publish.outbox import Outbox, Outgoing
+from edgecam.publish.publisher import Publisher
+from edgecam.publish.topics import Topics
+from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Will
+from edgecam.records import ClockReading, Notice, NoticeKind, NoticeLevel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTiming:
+    """How long and how often."""
+
+    heartbeat_s: float = 60.0
+    availability_s: float = 30.0
+    """`online` is repeated, since an old session's will can arrive late,"""
+    availability_first_s: float = 2.0
+    """and most often arrives soon."""
+    drain_s: float = 2.0
+    """At the end, for what still waits,"""
+    farewell_s: float = 2.0
+    """and for the answer to `offline`."""
+    tell_s: float = 30.0
+    """Losses and refusals are noticed at most so often."""
+    idle_s: float = 0.5
+    """A stop without a `wake` is seen after so long."""
+
+
+def will_of(topics: Topics) -> Will:
+    """What the broker says when this device vanishes."""
+    return Will(topics.availability, messages.OFFLINE)
+
+
+class PublishWorker:
+    """One thread's loop.
+
+    `heartbeat` is called every `heartbeat_s`, by this thread; it gives stats and states to the publisher.
+    """
+
+    def __init__(
+        self,
+        link: MqttLink,
+        outbox: Outbox,
+        topics: Topics,
+        publisher: Publisher,
+        *,
+        read_clock: Callable[[], ClockReading],
+        heartbeat: Callable[[], None],
+        timing: PublishTiming | None = None,
+    ) -> None:
+        self._link = link
+        self._outbox = outbox
+        self._topics = topics
+        self._publisher = publisher
+        self._read_clock = read_clock
+        self._heartbeat = heartbeat
+        self._timing = timing or PublishTiming()
+        self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
+        """Topic and message by token; None for an availability, which is no message of the outbox."""
+        self._availability_due_s = self._heartbeat_due_s = 0.0
+        self._losses = Tally(self._timing.tell_s)
+        self._refusals = Tally(self._timing.tell_s)
+        self._refused = 0
+        self._refused_topics: set[str] = set()
+        self._last_refusal = ("", "")
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set (wake the link then), send what waits, say `offline`, close the link."""
+        self._heartbeat_due_s = time.monotonic() + self._timing.heartbeat_s
+        try:
+            while not stop.is_set():
+                self._handle(self._link.step(self._patience_s()))
+                self._keep_time()
+                self._send()
+            self._say_offline()
+        finally:
+            self._link.close()
+
+    def _patience_s(self) -> float:
+        due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))
+        return max(0.0, min(self._timing.idle_s, due_s - time.monotonic()))
+
+    def _handle(self, happenings: list[Happening]) -> None:
+        for happening in happenings:
+            match happening:
+                case Connected():
+                    self._outbox.connected()
+                    self._publish_availability(messages.ONLINE)
+                    self._availability_due_s = time.monotonic() + self._timing.availability_first_s
+                case Disconnected(session_taken=taken):
+                    self._unanswered.clear()
+                    self._outbox.disconnected()
+                    if taken:
+                        self._tell(NoticeKind.SESSION_TAKEN, "another client connected with our client id")
+                case Acknowledged():
+                    self._answered(happening)
+                case _:
+                    pass
+
+    def _answered(self, answer: Acknowledged) -> None:
+        topic, item = self._unanswered.pop(answer.token, ("", None))
+        if item is not None:
+            self._outbox.settle(item, accepted=answer.accepted)
+        if answer.accepted:
+            return
+        if topic not in self._refused_topics:
+            self._refused_topics.add(topic)
+            log.warning("broker refused a message topic=%s reason=%s", topic, answer.reason)
+        # A notice of a refused notice would be refused again, for ever.
+        if topic != self._topics.notice:
+            self._refused += 1
+            self._last_refusal = (topic, answer.reason)
+
+    def _keep_time(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._heartbeat_due_s:
+            self._heartbeat_due_s = now_s + self._timing.heartbeat_s
+            self._heartbeat()
+        if not self._link.connected:
+            return
+        if now_s >= self._availability_due_s:
+            self._availability_due_s = now_s + self._timing.availability_s
+            self._publish_availability(messages.ONLINE)
+        if lost := self._losses.news(self._outbox.counts().lost, now_s=now_s):
+            self._tell(NoticeKind.OUTBOX_LOSS, f"{lost} events lost: the outbox was full", lost=lost)
+        if refused := self._refusals.news(self._refused, now_s=now_s):
+            topic, reason = self._last_refusal
+            text = f"the broker refused {refused} messages, the last on {topic}: {reason}"
+            self._tell(NoticeKind.PUBLISH_REFUSED, text, refused=refused, topic=topic, reason=reason)
+
+    def _tell(self, kind: NoticeKind, text: str, **data: str | int) -> None:
+        self._publisher.notice(Notice(kind, NoticeLevel.WARNING, text, dict(data)))
+
+    def _send(self) -> bool:
+        """Hand over what the broker will take now; returns True if nothing waits any more."""
+        while len(self._unanswered) < self._link.window and not self._link.congested:
+            item = self._outbox.take()
+            if item is None:
+                return True
+            payload = item.draft.render(self._read_clock(), replayed=item.epoch < self._outbox.epoch)
+            token = self._link.publish(
+                item.topic,
+                messages.encode(payload),
+                qos=item.qos,
+                retain=item.retain,
+                expiry_s=item.expiry_s,
+            )
+            if token is None:
+                break
+            if item.qos:
+                self._unanswered[token] = (item.topic, item)
+            else:
+                self._outbox.settle(item, accepted=True)
+        return False
+
+    def _publish_availability(self, payload: bytes) -> None:
+        token = self._link.publish(
+            self._topics.availability, payload, qos=1, retain=True, content_type="text/plain"
+        )
+        if token is not None:
+            self._unanswered[token] = (self._topics.availability, None)
+
+    def _say_offline(self) -> None:
+        """The end, in order: what waits, then `offline`, each with its answer as far as time allows."""
+        ends_s = time.monotonic() + self._timing.drain_s
+        while self._link.connected and not (self._send() and not self._unanswered):
+            if not self._wait_for_answers(ends_s):
+                break
+        self._publish_availability(messages.OFFLINE)
+        ends_s = time.monotonic() + self._timing.farewell_s
+        while self._unanswered and self._link.connected and self._wait_for_answers(ends_s):
+            pass
+
+    def _wait_for_answers(self, ends_s: float) -> bool:
+        left_s = ends_s - time.monotonic()
+        if left_s > 0:
+            self._handle(self._link.step(left_s))
+        return left_s > 0
