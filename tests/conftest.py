@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,3 +19,12 @@ def shared_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("EDGECAM_TEST_DATA names no folder with the real models and pictures: not checked here")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Iterator[ModuleType]:
+    """The maker of small real models: `tiny.make(tiny.Tiny(dtype="int8"))` gives a `.tflite` file's bytes."""
+    folder = str(Path(__file__).parent / "model")
+    sys.path.insert(0, folder)
+    yield importlib.import_module("make_tiny_model")
+    sys.path.remove(folder)
