@@ -57,9 +57,10 @@ def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping
     # Without a single key read, more problems would only repeat that the text is no YAML.
     if not tree.data and tree.faults:
         raise _error(tree.faults)
-    _seed(tree)
+    _seed_cameras(tree)
     apply_environment(tree, environ)
     apply_sets(tree, sets)
+    _seed_models(tree)
     config = _checked(tree)
     folder = shipped_folder() if path is None else path.absolute().parent
     return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree))
@@ -98,18 +99,20 @@ def _read(path: Path) -> str:
         raise _error([Fault(place, (), "this byte is not UTF-8; save the file as UTF-8")]) from None
 
 
-def _seed(tree: Tree) -> None:
-    """Add what is there unless the file says otherwise: the camera `main`, and always the model `default`."""
-    defaults = Config()
+def _seed_cameras(tree: Tree) -> None:
+    """Add the camera `main` unless the file has cameras of its own."""
     if tree.data.get("cameras") is None:
-        tree.data["cameras"] = {"main": {"source": defaults.cameras["main"].source}}
-    if tree.data.get("models") is None:
-        tree.data["models"] = {}
-    models = tree.data["models"]
-    if isinstance(models, dict) and models.get("default") is None:
-        models["default"] = {}
-    if isinstance(models, dict) and isinstance(models["default"], dict):
-        models["default"].setdefault("path", defaults.models["default"].path)
+        tree.data["cameras"] = {"main": {"source": Config().cameras["main"].source}}
+
+
+def _seed_models(tree: Tree) -> None:
+    """Add the model `default`, or its path, unless some layer gives it."""
+    models = tree.data["models"] = {} if tree.data.get("models") is None else tree.data["models"]
+    if not isinstance(models, dict):
+        return
+    default = models["default"] = {} if models.get("default") is None else models["default"]
+    if isinstance(default, dict) and default.get("path") is None:
+        default["path"] = Config().models["default"].path
 
 
 def _checked(tree: Tree) -> Config:

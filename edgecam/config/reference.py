@@ -93,7 +93,7 @@ def _row(key: str, part: Schema, block: Schema) -> str:
     else:
         default = "required" if key in block.get("required", []) else f"`{_default(part)}`"
     # Pydantic leaves out a description that repeats the block's own.
-    meaning: str = part.get("description", resolved(part).get("description") or "").replace("\n", " ")
+    meaning = str(part.get("description") or resolved(part).get("description")).replace("\n", " ")
     if examples := part.get("examples"):
         meaning += f" For example {', '.join(f'`{_yaml(example)}`' for example in examples)}."
     return f"| `{key}` | {expected(part)} | {default} | {meaning} |"

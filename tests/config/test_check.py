@@ -1,0 +1,90 @@
+"""`edgecam check` tells each value's origin, or every problem."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from edgecam.commands.check import check
+from edgecam.errors import ConfigError
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration in the working directory whose model exists."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.tflite").touch()
+    path = Path("config.yaml")
+    path.write_text(
+        "models: {default: {path: model.tflite}}\n"
+        "cameras:\n  porch: {source: 'rtsp://me:hunter2@host/x'}\n"
+        "mqtt: {username: me, password_file: secret}\n"
+    )
+    (tmp_path / "secret").write_text("hunter3\n")
+    return path
+
+
+def validate(text: str) -> dict[str, Any]:
+    """The JSON answer, if it is as its schema says."""
+    answer: dict[str, Any] = json.loads(text)
+    schemas = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob("c*.schema.json")}
+    registry: Registry[Any] = Registry().with_resources(
+        (name, Resource.from_contents(schema)) for name, schema in schemas.items()
+    )
+    jsonschema.Draft202012Validator(schemas["check.schema.json"], registry=registry).validate(answer)
+    return answer
+
+
+def test_every_value_is_shown_with_its_origin(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line per value on stdout, the verdict on stderr, no password on either."""
+    check(config, sets=["budget_ms=150"])
+    shown = capsys.readouterr()
+    lines = {line.split()[0]: line for line in shown.out.splitlines()}
+    assert lines["budget_ms"].split() == ["budget_ms", "150", "--set"]
+    assert lines["models.default.path"].split() == ["models.default.path", '"model.tflite"', "config.yaml:1"]
+    assert lines["cameras.porch.source"].endswith("config.yaml:3")
+    assert "rtsp://***@host/x" in shown.out
+    assert shown.err == "config.yaml: no problems\n"
+    assert "hunter" not in shown.out + shown.err
+
+
+def test_the_json_answer_is_as_its_schema_says(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs can rely on it."""
+    check(config, as_json=True)
+    answer = validate(capsys.readouterr().out)
+    assert answer["problems"] == []
+    assert answer["origins"]["cameras.porch.source"] == "config.yaml:3"
+    assert answer["config"]["cameras"]["porch"]["source"] == "rtsp://***@host/x"
+
+
+def test_problems_are_raised_and_in_the_json_answer(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 78 either way."""
+    with pytest.raises(ConfigError, match="budget_ms: expected a whole number"):
+        check(config, sets=["budget_ms=x"], as_json=True)
+    answer = validate(capsys.readouterr().out)
+    assert (answer["config"], answer["origins"]) == (None, {})
+    assert answer["problems"] == [
+        {
+            "where": "--set",
+            "path": "budget_ms",
+            "text": 'expected a whole number from 1 to 600000, got "x"',
+        }
+    ]
+
+
+def test_absent_models_and_passwords_are_problems(config: Path) -> None:
+    """`run` would refuse them later; `check` tells both now."""
+    Path("secret").unlink()
+    with pytest.raises(ConfigError) as caught:
+        check(config, sets=["models.birds={path: nowhere}"])
+    first, second = caught.value.problems
+    assert first.path == "mqtt.password_file"
+    assert (second.where, second.path) == ("--set", "models.birds.path")
+    assert "no such model" in second.text
