@@ -42,10 +42,10 @@ def read_fields(path: Path) -> Fields:
 class Fields:
     """One mapping of a YAML file; each value is taken by the type that it must have."""
 
-    def __init__(self, path: Path, node: yaml.Node, *, prefix: str = "") -> None:
+    def __init__(self, path: Path, node: yaml.Node, *, prefix: str = "", line: int = 1) -> None:
         self._path = path
         self._prefix = prefix
-        self._line = node.start_mark.line + 1
+        self._line = line
         if not isinstance(node, yaml.MappingNode):
             raise self._error(self._line, prefix.rstrip("."), "expected keys and values")
         self._nodes: dict[str, yaml.Node] = {}
@@ -81,7 +81,8 @@ class Fields:
 
     def section(self, key: str) -> Fields:
         """The mapping under `key`, which must be there."""
-        return Fields(self._path, self._node(key), prefix=f"{self._prefix}{key}.")
+        node = self._node(key)
+        return Fields(self._path, node, prefix=f"{self._prefix}{key}.", line=self._lines[key])
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string; `default` when the key is absent."""

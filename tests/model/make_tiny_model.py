@@ -184,9 +184,14 @@ source: made by the test
 """
 
 
-def write_folder(
-    folder: Path, tiny: Tiny, *, labels: Sequence[str] = ("cat", "dog", "cup", "rocket")
-) -> Path:
+LABELS = ("cat", "dog", "cup", "rocket")
+GROUPS = """\
+pet: {about: Lives with people, classes: [0, 1]}
+thing: {about: Is no animal, classes: [2, 3]}
+"""
+
+
+def write_folder(folder: Path, tiny: Tiny, *, labels: Sequence[str] = LABELS) -> Path:
     """A whole model directory with two groups; tests then change what they want to be wrong."""
     folder.mkdir(parents=True)
     data = make(tiny)
@@ -200,8 +205,5 @@ def write_folder(
     )
     (folder / "card.yaml").write_text(card, encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
-    groups = (
-        "pet: {about: Lives with people, classes: [0, 1]}\nthing: {about: Is no animal, classes: [2, 3]}\n"
-    )
-    (folder / "groups.yaml").write_text(groups, encoding="utf-8")
+    (folder / "groups.yaml").write_text(GROUPS, encoding="utf-8")
     return folder

@@ -20,6 +20,8 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Stored:
+    """A tensor to write: real = scale * (data - zero_point)."""
+
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -35,21 +37,26 @@ class Writer:
         self.b = flatbuffers.Builder(4096)
 
     def vector(self, items: Sequence[Any], prepend: Callable[[Any], None], size: int) -> int:
+        """A vector of fixed-size items; `prepend` writes one."""
         self.b.StartVector(size, len(items), size)
         for item in reversed(items):
             prepend(item)
         return int(self.b.EndVector())
 
     def tables(self, items: Sequence[int]) -> int:
+        """A vector of tables already written."""
         return self.vector(items, self.b.PrependUOffsetTRelative, 4)
 
     def ints(self, items: Sequence[int]) -> int:
+        """A vector of int32."""
         return self.vector(items, self.b.PrependInt32, 4)
 
     def floats(self, items: Sequence[float]) -> int:
+        """A vector of float32."""
         return self.vector(items, self.b.PrependFloat32, 4)
 
     def buffer(self, data: bytes, outside: tuple[int, int] | None = None) -> int:
+        """A buffer with its data inside, or at `outside` (offset, size) after the flatbuffer."""
         content = self.b.CreateByteVector(data) if data else None
         tflite.BufferStart(self.b)
         if content is not None:
@@ -60,6 +67,7 @@ class Writer:
         return int(tflite.BufferEnd(self.b))
 
     def tensor(self, tensor: Stored, buffer: int) -> int:
+        """A tensor whose values are in `buffer`."""
         name, shape = self.b.CreateString(tensor.name), self.ints(tensor.shape)
         quantization = None if tensor.scale is None else self._quantization(tensor.scale, tensor.zero_point)
         tflite.TensorStart(self.b)
@@ -80,6 +88,7 @@ class Writer:
         return int(tflite.QuantizationParametersEnd(self.b))
 
     def code(self, builtin: int, version: int = 1, custom: str | None = None) -> int:
+        """An operator code."""
         name = None if custom is None else self.b.CreateString(custom)
         tflite.OperatorCodeStart(self.b)
         tflite.OperatorCodeAddDeprecatedBuiltinCode(self.b, builtin)
@@ -90,6 +99,7 @@ class Writer:
         return int(tflite.OperatorCodeEnd(self.b))
 
     def operator(self, code: int, inputs: Sequence[int], outputs: Sequence[int], options: int) -> int:
+        """One step of the graph, with the options that its kernel needs."""
         ins, outs = self.ints(inputs), self.ints(outputs)
         table = None
         if options == tflite.BuiltinOptions.SoftmaxOptions:
@@ -109,6 +119,7 @@ class Writer:
         return int(tflite.OperatorEnd(self.b))
 
     def subgraph(self, tensors: int, operators: int, inputs: Sequence[int], outputs: Sequence[int]) -> int:
+        """The graph."""
         ins, outs = self.ints(inputs), self.ints(outputs)
         tflite.SubGraphStart(self.b)
         tflite.SubGraphAddTensors(self.b, tensors)
@@ -118,6 +129,7 @@ class Writer:
         return int(tflite.SubGraphEnd(self.b))
 
     def metadata(self, name: str, buffer: int) -> int:
+        """A named metadata entry."""
         text = self.b.CreateString(name)
         tflite.MetadataStart(self.b)
         tflite.MetadataAddName(self.b, text)
@@ -125,6 +137,7 @@ class Writer:
         return int(tflite.MetadataEnd(self.b))
 
     def model(self, codes: int, subgraphs: int, buffers: int, metadata: int) -> bytes:
+        """The root table; finishes the file."""
         tflite.ModelStart(self.b)
         tflite.ModelAddVersion(self.b, 3)
         tflite.ModelAddOperatorCodes(self.b, codes)
