@@ -1,10 +1,11 @@
 """`rtsp://`, `rtsps://`, `http://`, `https://`: any live stream that FFmpeg reads.
 
 How frames are kept from going stale: the decoder has one thread, since each of FFmpeg's frame threads would
-keep a frame; OpenCV asks for RTSP over TCP, which needs no reordering delay; and the capture worker reads all
-the time, so that what FFmpeg read ahead while it opened is soon given and the kernel's socket buffer stays
-empty. `CAP_PROP_BUFFERSIZE` does nothing for FFmpeg, and `fflags nobuffer` would lose what it read ahead, a
-first key frame among it. A frame's time is taken right after its read: its true age is at least what is said.
+keep a frame; OpenCV asks for RTSP over TCP, which needs no reordering delay; what FFmpeg read ahead while it
+opened (an RTSP stream takes it a second) is decoded and dropped; and the capture worker reads all the time,
+so that the kernel's socket buffer stays empty. `CAP_PROP_BUFFERSIZE` does nothing for FFmpeg, and `fflags
+nobuffer` would lose a first key frame. A frame's time is taken right after its read: its true age is at least
+what is said.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from edgecam.records import AgeBasis, Image, PixelFormat, Shot
 _OPEN_S = 10.0
 _STALL_S = 5.0
 _PROBE_S = 2.0
+# A frame that had to be waited for longer than this was not read ahead.
+_FRESH_WAIT_S = 0.01
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
@@ -30,14 +33,18 @@ class StreamCamera(BaseCamera):
     """A network stream, decoded to BGR."""
 
     def __init__(self, source: Source, *, open_s: float = _OPEN_S, stall_s: float = _STALL_S) -> None:
-        """Connect and learn what the stream holds; gives up after `open_s`.
+        """Connect, learn what the stream holds, and see that frames come; gives up after `open_s`.
 
         Raises:
             CameraLost: nobody there, refused, or no video in it; the text tells what is known.
         """
+        started_s = time.monotonic()
         capture = _open(source.target, open_s=open_s, stall_s=stall_s)
         if not capture.isOpened():
-            raise CameraLost(f"{source.shown}: {_diagnose(source.target, open_s=open_s)}")
+            raise CameraLost(f"{source.shown}: {_diagnose(source.target)}")
+        if not _catch_up(capture, opening_s=time.monotonic() - started_s):
+            capture.release()
+            raise CameraLost(f"{source.shown}: connected, but no frame came; is the camera alive?")
         super().__init__(live=True, description=f"{source.shown}{_size(capture)}")
         self._shown = source.shown
         self._stall_s = stall_s
@@ -87,6 +94,18 @@ def _open(url: str, *, open_s: float, stall_s: float) -> Any:
     return cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
 
 
+def _catch_up(capture: Any, *, opening_s: float) -> bool:
+    """Drop the frames that FFmpeg read ahead, at most those of its opening; False if none comes."""
+    begun_s = now_s = time.monotonic()
+    while now_s - begun_s <= opening_s:
+        if not capture.grab():
+            return False
+        waited_s, now_s = time.monotonic() - now_s, time.monotonic()
+        if waited_s > _FRESH_WAIT_S:
+            break
+    return True
+
+
 def _size(capture: Any) -> str:
     import cv2
 
@@ -96,7 +115,7 @@ def _size(capture: Any) -> str:
     return f" {width_px}x{height_px}" if width_px and height_px else ""
 
 
-def _diagnose(url: str, *, open_s: float) -> str:
+def _diagnose(url: str) -> str:
     """Why a stream did not open, as far as a bare connection tells; never quotes the URL."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme.lower()]
@@ -110,6 +129,6 @@ def _diagnose(url: str, *, open_s: float) -> str:
         why = error.strerror or "timed out"
         return f"{host} does not answer on port {port} ({why}); is the camera on the network?"
     return (
-        f"{host} answers on port {port}, but gave no video within {open_s:g} s; "
+        f"{host} answers on port {port}, but gave no video; "
         "check the path, user and password of the URL (a player such as VLC shows what the server says)"
     )
