@@ -264,6 +264,7 @@ class NoticeKind(StrEnum):
 
     CAMERA_LOST = "camera_lost"
     CAMERA_BACK = "camera_back"
+    ENGINE_FAILED = "engine_failed"
     ENGINE_FALLBACK = "engine_fallback"
     ENGINE_BACK = "engine_back"
     LADDER_STEP = "ladder_step"

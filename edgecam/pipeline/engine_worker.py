@@ -8,7 +8,7 @@ from threading import Condition, Event
 
 from edgecam import clock
 from edgecam.errors import EngineError
-from edgecam.inference.engine import Engine
+from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
 from edgecam.pipeline.backoff import Backoff
 from edgecam.pipeline.estimate import ServiceTime
@@ -35,15 +35,25 @@ class EngineWorker:
         *,
         wake: Condition,
         stop: Event,
+        engine_ready: Callable[[], None],
     ) -> None:
-        """Args: the model, how to open its engine, the cameras, their slots' condition, the stop signal."""
-        self.ready = Event()
-        """Set when the engine has passed its self-test."""
-        self.engine_name = ""
+        """Build a worker.
+
+        Args:
+            model: what is run.
+            open_engine: opens and tests its engine.
+            lanes: the cameras that it serves.
+            wake: the condition of their slots.
+            stop: the signal to stop; set it, then notify `wake`.
+            engine_ready: called each time an engine has passed its self-test.
+        """
+        self.engine_info: EngineInfo | None = None
+        """What really runs; None before the first engine is ready."""
         self._model = model
         self._open_engine = open_engine
         self._lanes = {lane.camera: lane for lane in lanes}
         self._wake = wake
+        self._engine_ready = engine_ready
         self._stop = stop
         self._estimate = ServiceTime()
         policies = {lane.camera: lane.policy for lane in lanes}
@@ -59,11 +69,11 @@ class EngineWorker:
         while not self._stop.is_set():
             try:
                 with self._open_engine() as engine:
-                    self.engine_name = engine.info.name
-                    self.ready.set()
+                    self.engine_info = engine.info
+                    self._engine_ready()
                     self._serve(engine)
             except EngineError as fault:
-                if not self.ready.is_set():
+                if self.engine_info is None:
                     raise
                 log.error("engine failed model=%s fault=%s", self._model.name, fault)  # noqa: TRY400 - foreseen
                 for lane in self._lanes.values():

@@ -1,0 +1,226 @@
+"""The command line: wires the commands, and turns every failure into one readable line and an exit code.
+
+`--help` imports no door: each command imports its own module when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecam import __version__
+from edgecam.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, EdgecamError, UsageError
+
+app = typer.Typer(
+    name="edgecam",
+    help="Turns a camera into an MQTT sensor.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="The models at hand.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration; default: $EDGECAM_CONFIG, ./config.yaml, /etc/edgecam/config.yaml.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Set one value: cameras.main.fps=10. May be given again.", metavar="KEY=VALUE"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in docs/schemas.")]
+Labels = Annotated[
+    Path | None, typer.Option(help="Labels of a bare .tflite, one a line, in the order of its outputs.")
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="Mean of a bare .tflite's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
+]
+Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        print(f"edgecam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Turns a camera into an MQTT sensor."""
+
+
+@app.command()
+def init(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The file to write.")] = Path("config.yaml"),
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite it.")] = False,
+) -> None:
+    """Find cameras and a broker, and write a commented configuration."""
+    from edgecam.commands.init import init as command
+
+    command(config, force=force)
+
+
+@app.command()
+def run(config: Config = None, sets: Sets = None) -> None:
+    """Watch the cameras and publish, until stopped."""
+    from edgecam.commands.run import run as command
+
+    raise typer.Exit(command(config, sets=sets or ()))
+
+
+@app.command()
+def check(config: Config = None, sets: Sets = None, *, as_json: AsJson = False) -> None:
+    """Check the configuration, and print each value with its origin."""
+    from edgecam.commands.check import check as command
+
+    command(config, sets=sets or (), as_json=as_json)
+
+
+@app.command()
+def classify(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    model: Annotated[
+        str, typer.Option(help="A model directory, a bare .tflite, or a shipped model's name.")
+    ] = "efficientnet_lite0_int8",
+    labels: Labels = None,
+    mean: Mean = None,
+    std: Std = None,
+    *,
+    top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
+    threads: Annotated[int | None, typer.Option(help="Threads of the engine.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name pictures, by the same path that a camera's frames take."""
+    from edgecam.commands.classify import classify as command
+
+    command(
+        pictures,
+        model=model,
+        labels=labels,
+        mean=_numbers(mean, "--mean"),
+        std=_numbers(std, "--std"),
+        top=top,
+        threads=threads,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Option(help="The broker: mqtt://host[:port].")] = "mqtt://127.0.0.1:1883",
+    base: Annotated[str, typer.Option(help="First levels of the topics, as mqtt.base.")] = "edgecam",
+    device: Annotated[str, typer.Option(help="One device; +: all.")] = "+",
+    camera: Annotated[str | None, typer.Option(help="One camera only.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0)] = None,
+    *,
+    plain: Annotated[bool, typer.Option("--plain", help="A line per change, also on a terminal.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Subscribe, and show what subscribers receive."""
+    from edgecam.commands.watch import watch as command
+
+    command(url, base=base, device=device, camera=camera, seconds=seconds, plain=plain, as_json=as_json)
+
+
+@models_app.command("list")
+def models_list(
+    folder: Annotated[Path, typer.Option(help="Where the configuration lies.")] = Path(),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the models that a configuration can name."""
+    from edgecam.commands.models import show_models
+
+    show_models(folder, as_json=as_json)
+
+
+@app.command()
+def inspect(
+    model: Annotated[
+        str, typer.Argument(help="A model directory, a bare .tflite, or a shipped model's name.")
+    ],
+    labels: Labels = None,
+    mean: Mean = None,
+    std: Std = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is inside a model, without running it."""
+    from edgecam.commands.inspect import inspect_model
+
+    inspect_model(
+        model,
+        as_json=as_json,
+        labels=labels,
+        mean=_numbers(mean, "--mean"),
+        std=_numbers(std, "--std"),
+    )
+
+
+def _numbers(text: str | None, option: str) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in {1, 3}:
+        raise UsageError(f"{option}: expected one number or three with commas between, got {text!r}")
+    return values
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except EdgecamError as error:
+        print(error, file=sys.stderr)
+        if isinstance(error, ConfigError):
+            print(_summary(error), file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # `edgecam … | head`: the reader has seen enough.
+        sys.stderr.close()
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last door
+        code = _leave(error)
+    raise SystemExit(code)
+
+
+def _summary(error: ConfigError) -> str:
+    count = len(error.problems)
+    return f"{count} problem{'s' if count > 1 else ''}; nothing was started. Reference: docs/configuration.md"
+
+
+def _leave(error: Exception) -> int:
+    """Usage errors of the parser end with 2; anything else that comes here is a bug."""
+    show = getattr(error, "show", None)
+    code = getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        return code
+    traceback.print_exception(error)
+    print("this is a bug in edgecam; please report it with the lines above", file=sys.stderr)
+    return EXIT_BUG

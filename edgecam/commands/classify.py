@@ -1,0 +1,134 @@
+"""`edgecam classify`: name pictures, by the same path that a camera's frames take."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from edgecam.capture.images import PICTURE_SUFFIXES, read_picture
+from edgecam.errors import EdgecamError, UnreadableFrame, UsageError
+from edgecam.inference.engine import Engine, open_engine
+from edgecam.model.model import Model
+from edgecam.model.store import bare_model, find_model, load_model
+from edgecam.records import Prediction
+from edgecam.vision.geometry import View
+from edgecam.vision.postprocess import Postprocessor
+from edgecam.vision.preprocess import Preprocessor
+
+# From here on a person wants to see how far it is.
+_MANY = 20
+
+
+def classify(
+    pictures: Sequence[Path],
+    *,
+    model: str,
+    labels: Path | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    top: int = 5,
+    threads: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print what the network says of each picture, best first.
+
+    Args:
+        pictures: files, or folders of pictures.
+        model: a model directory, a bare `.tflite`, or a shipped model's name.
+        labels: for a bare `.tflite`, as for `bare_model`.
+        mean: likewise.
+        std: likewise.
+        top: how many classes to name.
+        threads: of the engine; None: chosen from the machine's cores.
+        as_json: a line of docs/schemas/classify.schema.json per picture.
+
+    Raises:
+        ModelError, EngineError: the model cannot be used.
+        UsageError: there is no picture to classify.
+        EdgecamError: a picture could not be read; all others have been classified.
+    """
+    paths = list(_expand(pictures))
+    loaded = load_classifier(model, labels=labels, mean=mean, std=std)
+    unreadable = 0
+    with open_engine(loaded, threads=threads) as engine:
+        see = Classifier(loaded, engine, top=top)
+        for path in _with_progress(paths):
+            try:
+                prediction = see(path)
+            except UnreadableFrame as fault:
+                print(fault, file=sys.stderr)
+                unreadable += 1
+                continue
+            _show(path, prediction, loaded, as_json=as_json)
+    if unreadable:
+        raise EdgecamError(f"{unreadable} of {len(paths)} pictures could not be read")
+
+
+def load_classifier(
+    model: str, *, labels: Path | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Model:
+    """The model of a model directory, of a bare `.tflite`, or of a shipped model's name.
+
+    Raises:
+        ModelError: there is none, or it cannot be used.
+        UsageError: an option for a bare `.tflite` was given with a model directory.
+    """
+    place = find_model(model, folder=Path())
+    if place.is_file():
+        return bare_model(place, labels=labels, mean=mean, std=std)
+    if labels or mean or std:
+        raise UsageError(
+            f"--labels, --mean and --std are for a bare .tflite; {place} has its own card: change it there"
+        )
+    return load_model(place)
+
+
+class Classifier:
+    """Picture file in, prediction out: the chain of a camera's frame."""
+
+    def __init__(self, model: Model, engine: Engine, *, top: int) -> None:
+        """Args: a model and its open engine; how many classes to name."""
+        self._engine = engine
+        self._preprocess = Preprocessor(model.card.input, engine.input, View())
+        self._postprocess = Postprocessor(model.card.output, engine.output, model.labels, top=top)
+
+    def __call__(self, path: Path) -> Prediction:
+        """Classify one picture.
+
+        Raises:
+            UnreadableFrame: it cannot be read.
+        """
+        return self._postprocess(self._engine.invoke(self._preprocess(read_picture(path))))
+
+
+def _expand(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
+        if not inside:
+            raise UsageError(f"{path}: no picture in this folder; looked for {' '.join(PICTURE_SUFFIXES)}")
+        yield from inside
+
+
+def _with_progress(paths: Sequence[Path]) -> Iterable[Path]:
+    console = Console(stderr=True)
+    if len(paths) < _MANY or not console.is_terminal or sys.stdout.isatty():
+        return paths
+    return track(paths, description="classifying", console=console)
+
+
+def _show(path: Path, prediction: Prediction, model: Model, *, as_json: bool) -> None:
+    if as_json:
+        top = [{"label": s.label, "id": s.id, "score": round(s.score, 4)} for s in prediction.top]
+        print(json.dumps({"schema": 1, "file": str(path), "model": model.name, "top": top}))
+        return
+    print(path)
+    for score in prediction.top:
+        print(f"  {score.score:6.3f}  {score.label}")

@@ -1,0 +1,74 @@
+"""`edgecam run`: the appliance itself, until a signal or the end of its recordings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from edgecam.appliance.board import device_id
+from edgecam.appliance.logs import set_up_logging
+from edgecam.config.loader import load_config
+from edgecam.config.password import read_password
+from edgecam.errors import EXIT_INTERRUPTED
+from edgecam.pipeline.assembly import assemble
+from edgecam.pipeline.runner import Runner
+
+log = logging.getLogger(__name__)
+
+
+class _Signals:
+    """Turns SIGTERM and Ctrl-C into an ordered stop; a second one leaves at once."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._received: signal.Signals | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    @property
+    def interrupted(self) -> bool:
+        """True after Ctrl-C."""
+        return self._received is signal.SIGINT
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._received is not None:
+            os._exit(128 + number)
+        self._received = signal.Signals(number)
+        # Not through the log, whose lock the interrupted code may hold.
+        os.write(2, f"{self._received.name}: stopping; once more leaves at once\n".encode())
+        self._runner.request_stop()
+
+
+def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> int:
+    """Run until SIGTERM (0), Ctrl-C (130), or until every recording has been played (0).
+
+    Args:
+        path: the configuration; None: where `load_config` looks.
+        sets: `key=value` texts.
+        environ: the environment variables.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        EdgecamError: what cannot be used, at the start; whatever ended a worker.
+    """
+    loaded = load_config(path, sets=sets, environ=environ)
+    config = loaded.config
+    set_up_logging(config.log.level, style=config.log.format, environ=environ)
+    plan = assemble(loaded)
+    password = read_password(config.mqtt, loaded.folder, environ)
+    device = device_id() if config.device == "auto" else config.device
+    runner = Runner(loaded, plan, device=device, password=password)
+    signals = _Signals(runner)
+    log.info("starting config=%s device=%s", loaded.path or "defaults", device)
+    try:
+        runner.start()
+        runner.wait()
+    finally:
+        runner.stop()
+    return EXIT_INTERRUPTED if signals.interrupted else 0

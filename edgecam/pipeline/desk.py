@@ -1,0 +1,99 @@
+"""The desk of one camera: results and changes of status come in, states, events and notices go out."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from edgecam import clock
+from edgecam.decision.decider import Decider
+from edgecam.publish.publisher import Publisher
+from edgecam.records import (
+    Decision,
+    Event,
+    Notice,
+    NoticeKind,
+    NoticeLevel,
+    Prediction,
+    Reason,
+    Result,
+    State,
+    Status,
+)
+
+
+class Desk:
+    """Decides for one camera and hands it to the publisher. Thread-safe: all workers come here."""
+
+    def __init__(
+        self, camera: str, decider: Decider, publisher: Publisher, *, prediction_interval_ns: int | None
+    ) -> None:
+        """Args: the camera, who decides, the publisher; least time between predictions, None: none at all."""
+        self._camera = camera
+        self._decider = decider
+        self._publisher = publisher
+        self._prediction_interval_ns = prediction_interval_ns
+        self._prediction_due_ns = 0
+        self._result: Result | None = None
+        self._lock = Lock()
+
+    def open(self) -> None:
+        """Say that the camera is starting."""
+        with self._lock:
+            self._send(self._decider.current)
+
+    def classified(self, result: Result, prediction: Prediction) -> None:
+        """A frame was classified, on time or late: late results are true at their capture time too."""
+        with self._lock:
+            self._result = result
+            decision = self._decider.observe(
+                prediction.probabilities, at_ns=result.captured_ns, now_ns=clock.boot_ns()
+            )
+            self._send(decision)
+        if self._prediction_is_due(result.finished_ns):
+            self._publisher.prediction(result)
+
+    def camera_lost(self, why: str) -> None:
+        """The source stopped; what it showed says nothing any more."""
+        self._change(Status.NO_CAMERA, Reason.CAMERA_LOST)
+        self._notice(NoticeKind.CAMERA_LOST, NoticeLevel.ERROR, why)
+
+    def camera_back(self) -> None:
+        """Frames come again; the first result will say what they show."""
+        self._change(Status.STARTING, Reason.CAMERA_BACK)
+        self._notice(NoticeKind.CAMERA_BACK, NoticeLevel.INFO, "frames come again")
+
+    def engine_failed(self, why: str) -> None:
+        """The engine gives no results; it is being opened anew."""
+        self._change(Status.ERROR, Reason.ENGINE_FAILED)
+        self._notice(NoticeKind.ENGINE_FAILED, NoticeLevel.ERROR, why)
+
+    def heartbeat(self) -> None:
+        """Say the same again, with the newest result and its true age."""
+        with self._lock:
+            self._send(self._decider.heartbeat())
+
+    def close(self) -> None:
+        """End what is open: edgecam stops in order."""
+        with self._lock:
+            self._send(self._decider.stop(now_ns=clock.boot_ns()))
+
+    def _prediction_is_due(self, now_ns: int) -> bool:
+        interval_ns = self._prediction_interval_ns
+        if interval_ns is None or now_ns < self._prediction_due_ns:
+            return False
+        self._prediction_due_ns = max(self._prediction_due_ns, now_ns - interval_ns) + interval_ns
+        return True
+
+    def _change(self, status: Status, reason: Reason) -> None:
+        with self._lock:
+            self._send(self._decider.change_status(status, reason, now_ns=clock.boot_ns()))
+
+    def _send(self, decision: Decision) -> None:
+        """Under the lock, so that messages keep the order of the decisions."""
+        for edge in decision.edges:
+            self._publisher.event(Event(self._camera, edge, self._result))
+        if decision.changed:
+            self._publisher.state(State(self._camera, decision, self._result))
+
+    def _notice(self, kind: NoticeKind, level: NoticeLevel, why: str) -> None:
+        self._publisher.notice(Notice(kind, level, f"{self._camera}: {why}", {"camera": self._camera}))

@@ -1,0 +1,185 @@
+"""Starts the workers and stops them: the only place that makes the frame path's threads."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping
+from threading import Event
+
+import cv2
+import numpy as np
+
+import edgecam
+from edgecam import clock
+from edgecam.config.loader import LoadedConfig
+from edgecam.pipeline.assembly import Plan
+from edgecam.pipeline.build import build_workers
+from edgecam.pipeline.threads import Crew
+from edgecam.pipeline.uplink import Uplink
+from edgecam.records import SkipCause
+from edgecam.reports import CameraInfo, CameraStats, Info, ModelInfo, Stats
+
+log = logging.getLogger(__name__)
+
+# Together within the 10 s that a stop may take.
+_CAPTURE_STOP_S = 3.5
+_ENGINE_STOP_S = 1.5
+_PUBLISH_STOP_S = 4.5
+_LOOK_S = 0.1
+
+
+class Runner:
+    """One run of edgecam: `start`, `wait`, `stop`, in this order, from one thread."""
+
+    def __init__(self, loaded: LoadedConfig, plan: Plan, *, device: str, password: str | None) -> None:
+        """Build everything.
+
+        Args:
+            loaded: the configuration.
+            plan: what `assemble` made of it.
+            device: this box in topics.
+            password: for the broker.
+
+        Raises:
+            BrokerError: the embedded broker cannot be started.
+        """
+        self._plan = plan
+        self._over = Event()
+        self._failure: BaseException | None = None
+        self._started_ns = clock.boot_ns()
+        self._stop_capture, self._stop_engines = Event(), Event()
+        self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
+        self._uplink = Uplink(
+            loaded.config.mqtt, device=device, password=password, heartbeat=self._heartbeat, fail=self._fail
+        )
+        self._workers = build_workers(
+            loaded,
+            plan,
+            self._uplink.publisher,
+            stop_capture=self._stop_capture,
+            stop_engines=self._stop_engines,
+            engine_ready=self._tell_info,
+        )
+        self._played: dict[str, Event] = {}
+        self._ended: set[str] = set()
+
+    def start(self) -> None:
+        """Start from the network back to the cameras, so that nobody hands on into the void."""
+        # The engine has its own threads; OpenCV's would only take the cores from it.
+        cv2.setNumThreads(1)
+        self._uplink.start()
+        for lane in self._workers.lanes.values():
+            lane.desk.open()
+        self._tell_info()
+        for name, engine in self._workers.engines.items():
+            self._engine_crew.start(f"engine-{name}", engine.run)
+        for camera, worker in self._workers.captures.items():
+            self._played[camera] = self._capture_crew.start(f"capture-{camera}", worker.run)
+
+    def wait(self) -> None:
+        """Until `request_stop`, or until all recordings have been played.
+
+        Raises:
+            BaseException: whatever ended a worker.
+        """
+        while not self._over.wait(_LOOK_S):
+            self._look_for_ended_recordings()
+            if len(self._ended) == len(self._workers.lanes):
+                break
+        if self._failure is not None:
+            raise self._failure
+
+    def request_stop(self) -> None:
+        """End `wait`; for signal handlers."""
+        self._over.set()
+
+    def stop(self) -> None:
+        """Stop in the order of a frame's life, each step with a deadline."""
+        log.info("stopping")
+        self._stop_capture.set()
+        self._close_slots()
+        self._capture_crew.join(timeout_s=_CAPTURE_STOP_S)
+        self._stop_engines.set()
+        # Once more: it wakes an engine that waits for a frame.
+        self._close_slots()
+        self._engine_crew.join(timeout_s=_ENGINE_STOP_S)
+        for lane in self._workers.lanes.values():
+            lane.desk.close()
+        cameras = self._report()
+        self._uplink.publisher.stats(self._stats(cameras))
+        self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
+        for name, books in cameras.items():
+            _log_books(name, books)
+
+    def _close_slots(self) -> None:
+        for lane in self._workers.lanes.values():
+            if lane.slot.close() is not None:
+                lane.ledger.skip(SkipCause.SHUTDOWN)
+
+    def _look_for_ended_recordings(self) -> None:
+        """A recording has ended once its last frame has met its fate."""
+        for camera, played in self._played.items():
+            lane = self._workers.lanes[camera]
+            if camera not in self._ended and played.is_set() and lane.ledger.in_flight == 0:
+                self._ended.add(camera)
+                if len(self._ended) < len(self._workers.lanes):
+                    lane.desk.camera_lost("the recording has ended")
+
+    def _fail(self, error: BaseException) -> None:
+        """A worker died of this; the first one counts."""
+        if self._failure is None:
+            self._failure = error
+        self._over.set()
+
+    def _heartbeat(self) -> None:
+        """Called by the publish worker."""
+        for lane in self._workers.lanes.values():
+            lane.desk.heartbeat()
+        self._uplink.publisher.stats(self._stats(self._report()))
+
+    def _report(self) -> dict[str, CameraStats]:
+        now_ns = clock.boot_ns()
+        return {name: lane.ledger.report(now_ns=now_ns) for name, lane in self._workers.lanes.items()}
+
+    def _stats(self, cameras: Mapping[str, CameraStats]) -> Stats:
+        return Stats(uptime_s=(clock.boot_ns() - self._started_ns) / 1e9, cameras=cameras)
+
+    def _tell_info(self) -> None:
+        """Publish what runs here; again whenever an engine has become ready."""
+        models = {}
+        for name, worker in self._workers.engines.items():
+            model, engine = self._plan.models[name], worker.engine_info
+            if engine is not None:
+                models[name] = ModelInfo(
+                    sha256=model.sha256,
+                    classes=len(model.labels),
+                    runtime=engine.runtime,
+                    runtime_version=engine.version,
+                    delegate=engine.delegate,
+                    threads=engine.threads,
+                )
+        cameras = {
+            camera.camera: CameraInfo(
+                source=camera.source.shown,
+                model=camera.model,
+                budget_ms=camera.policy.budget_ns // 1_000_000,
+            )
+            for camera in self._plan.cameras
+        }
+        versions = {
+            "edgecam": edgecam.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        }
+        self._uplink.publisher.info(Info(versions=versions, models=models, cameras=cameras))
+
+
+def _log_books(camera: str, books: CameraStats) -> None:
+    """Every captured frame's fate, as the last word."""
+    skipped = " ".join(f"{cause}={count}" for cause, count in books.skipped.items() if count)
+    log.info(
+        "frames camera=%s captured=%d results=%d late=%d skipped: %s",
+        camera, books.captured, books.results, books.late, skipped or "none",
+    )  # fmt: skip
