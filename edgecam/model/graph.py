@@ -29,6 +29,8 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
+    signature: tuple[int, ...]
+    """The shape with -1 for what is free until the model is loaded; empty: all of it is fixed."""
     dtype: str
     scales: tuple[float, ...]
     """Empty: not quantized; one: per tensor; several: one per index of `axis`."""
@@ -101,6 +103,12 @@ class Graph:
         """What comes out."""
         main = self.subgraphs[0]
         return tuple(main.tensors[i].spec for i in main.outputs)
+
+    @property
+    def has_fixed_input(self) -> bool:
+        """False if the input's size is free; a free batch is taken as one picture."""
+        main = self.subgraphs[0]
+        return all(-1 not in main.tensors[i].signature[1:] for i in main.inputs)
 
     @property
     def classes(self) -> int:
@@ -215,6 +223,7 @@ def _tensor(table: Table, buffer: Buffer, blobs: list[memoryview]) -> Tensor:
     return Tensor(
         name=table.text(3),
         shape=table.scalars(0, "i"),
+        signature=table.scalars(7, "i"),
         dtype=_dtype_names().get(table.scalar(1, "b"), "unknown"),
         scales=quantization.scalars(2, "f") if quantization else (),
         zero_points=quantization.scalars(3, "q") if quantization else (),

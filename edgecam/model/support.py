@@ -41,7 +41,7 @@ def check_supported(graph: Graph, *, path: Path) -> None:
                 f"{path}: {what} {_shown(tensor)} has a dtype that is not supported; "
                 f"convert the model with one of {', '.join(DTYPES)}"
             )
-    _check_input(graph.inputs[0], path)
+    _check_input(graph.inputs[0], path, fixed=graph.has_fixed_input)
     _check_output(graph.outputs[0], path)
 
 
@@ -85,12 +85,12 @@ def _check_operators(graph: Graph, path: Path) -> None:
         )
 
 
-def _check_input(tensor: TensorSpec, path: Path) -> None:
+def _check_input(tensor: TensorSpec, path: Path, *, fixed: bool) -> None:
     shape = tensor.shape
     said = f"{path}: input {_shown(tensor)}"
     if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
         raise ModelError(f"{said} is no picture; expected [1, height, width, 3 or 1]")
-    if min(shape) < 1:
+    if min(shape) < 1 or not fixed:
         raise ModelError(f"{said} has no fixed size; convert the model with a fixed input size")
     if shape[0] != 1:
         raise ModelError(f"{said} takes {shape[0]} pictures at once; convert the model with batch size 1")

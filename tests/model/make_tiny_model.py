@@ -31,6 +31,8 @@ class Tiny:
     dtype: str = "uint8"
     """Of input, weights and output: uint8, int8 or float32 (others make a model that must be refused)."""
     shape: tuple[int, ...] = (1, 8, 8, 3)
+    signature: tuple[int, ...] = ()
+    """The input's shape with -1 for what is free."""
     classes: int = 4
     softmax: bool = True
     custom_op: str | None = None
@@ -49,7 +51,7 @@ class Tiny:
 
 def weights(tiny: Tiny) -> NDArray[np.float32]:
     """The (classes, inputs) float weights: multiples of the weight scale, so quantizing is exact."""
-    count = int(np.prod(tiny.shape))
+    count = abs(int(np.prod(tiny.shape)))
     steps = np.random.default_rng(7).integers(-60, 61, (tiny.classes, count))
     return (steps * (0.0 if tiny.dead else _WEIGHT_SCALE)).astype(np.float32)
 
@@ -90,7 +92,10 @@ def _tensors(tiny: Tiny) -> list[Stored]:
     scaled = tiny.dtype in _ZERO_POINT
     zero = _ZERO_POINT.get(tiny.dtype, 0)
     scale = _INPUT_SCALE if scaled else None
-    pictures = [Stored(f"picture{i}", tiny.shape, tiny.dtype, scale, zero) for i in range(tiny.inputs)]
+    pictures = [
+        Stored(f"picture{i}", tiny.shape, tiny.dtype, scale, zero, signature=tiny.signature)
+        for i in range(tiny.inputs)
+    ]
     out_shape = tiny.output_shape or (1, tiny.classes)
     lowest = 0 if tiny.dtype == "uint8" else -128
     scores = Stored("scores", out_shape, tiny.dtype, 1 / 256 if scaled else None, lowest if scaled else 0)

@@ -66,11 +66,11 @@ def test_metadata_without_its_archive_gives_no_labels(tiny: ModuleType) -> None:
 
 
 def _constant(shape: tuple[int, ...], dtype: str = "int8", scales: tuple[float, ...] = (0.1,)) -> Tensor:
-    return Tensor("w", shape, dtype, scales, (0,), 0, constant_bytes=1)
+    return Tensor("w", shape, (), dtype, scales, (0,), 0, constant_bytes=1)
 
 
 def _computed(shape: tuple[int, ...]) -> Tensor:
-    return Tensor("x", shape, "int8", (0.1,), (0,), 0, constant_bytes=0)
+    return Tensor("x", shape, (), "int8", (0.1,), (0,), 0, constant_bytes=0)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class Stored:
     scale: float | None = None
     zero_point: int = 0
     data: bytes = b""
+    signature: tuple[int, ...] = ()
 
 
 class Writer:
@@ -69,12 +70,15 @@ class Writer:
     def tensor(self, tensor: Stored, buffer: int) -> int:
         """A tensor whose values are in `buffer`."""
         name, shape = self.b.CreateString(tensor.name), self.ints(tensor.shape)
+        signature = self.ints(tensor.signature) if tensor.signature else None
         quantization = None if tensor.scale is None else self._quantization(tensor.scale, tensor.zero_point)
         tflite.TensorStart(self.b)
         tflite.TensorAddShape(self.b, shape)
         tflite.TensorAddType(self.b, _TYPES[tensor.dtype])
         tflite.TensorAddBuffer(self.b, buffer)
         tflite.TensorAddName(self.b, name)
+        if signature is not None:
+            tflite.TensorAddShapeSignature(self.b, signature)
         if quantization is not None:
             tflite.TensorAddQuantization(self.b, quantization)
         return int(tflite.TensorEnd(self.b))
