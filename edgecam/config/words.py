@@ -89,10 +89,11 @@ def resolved(schema: Schema) -> Schema:
 
 
 def _limits(schema: Schema) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    keys = ("exclusiveMinimum", "minimum", "maximum")
+    # A limit of a number may be written 1000 or 1000.0: 1000 is said of both.
+    above, low, high = (f"{schema[key]:.10g}" if key in schema else None for key in keys)
     if low is not None and high is not None:
         return f" from {low} to {high}"
-    above = schema.get("exclusiveMinimum")
     parts = [] if above is None else [f"above {above}"]
     parts += [] if low is None else [f"at least {low}"]
     parts += [] if high is None else [f"at most {high}"]
