@@ -11,6 +11,9 @@ from types import ModuleType
 
 import pytest
 
+# Helpers of the publish room (a real broker, a listener, records) that other rooms' tests use, too.
+sys.path.append(str(Path(__file__).parent / "publish"))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
