@@ -1,0 +1,184 @@
+"""The Picamera2 door: a camera that libcamera drives gives its small (lores) stream as YUV, unconverted.
+
+libcamera adjusts what it is asked for to what its hardware can do. So format, size, stride and colour space
+are read back after `configure`, and each image says what it really is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import CancelledError
+from types import TracebackType
+from typing import Any, Self
+
+from edgecam.capture.camera import Camera, CameraSettings
+from edgecam.capture.picamera_setup import LIBRARY_ERRORS, Layout, acquire, configure, import_picamera2
+from edgecam.clock import boot_ns
+from edgecam.config.source import Source
+from edgecam.errors import CameraLost, UnreadableFrame
+from edgecam.records import AgeBasis, Image, Shot
+
+log = logging.getLogger(__name__)
+
+# A job that the event loop has taken is done within a copy's time; far more than that.
+_JOB_END_S = 1.0
+
+
+def open_picamera(
+    source: Source, settings: CameraSettings, *, main_size_px: tuple[int, int] | None = None
+) -> Camera:
+    """Open and start the camera whose number, id or model is `source.target`.
+
+    Args:
+        source: `picamera2:TARGET`; the number counts as in `rpicam-hello --list-cameras`.
+        settings: Size and rate of the analysed stream, and Picamera2 controls, which go before the rate.
+        main_size_px: Size of the main stream, which is never copied here; None: as the analysed stream.
+
+    Raises:
+        SourceError: picamera2 or libcamera cannot be used, or the camera cannot do what is asked.
+        CameraLost: the camera is absent, or another program holds it.
+    """
+    library = import_picamera2(source.shown)
+    picam2 = acquire(library, source)
+    try:
+        layout = configure(picam2, settings, main_size_px=main_size_px, shown=source.shown)
+        _start(picam2, shown=source.shown)
+    except BaseException:
+        _close(picam2)
+        raise
+    model = picam2.camera_properties.get("Model", "unknown model")
+    size = f"{layout.width_px}x{layout.height_px}"
+    log.info(
+        "camera opened source=%s model=%s asked=%dx%d size=%s format=%s matrix=%s full_range=%s",
+        source.shown,
+        model,
+        *settings.size_px,
+        size,
+        layout.format,
+        layout.color.matrix,
+        layout.color.full_range,
+    )
+    description = f"{source.shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
+    return PicameraCamera(picam2, layout, description)
+
+
+class PicameraCamera:
+    """An open Picamera2 camera; see `Camera`. One thread reads, any thread may close."""
+
+    live = True
+
+    def __init__(self, picam2: Any, layout: Layout, description: str) -> None:
+        """Take over a camera that runs."""
+        self.description = description
+        self._layout = layout
+        self._picam2: Any = picam2
+        # The capture that is under way. After a time-out it is kept for the next read: Picamera2 would still
+        # serve an abandoned one and give its frame to nobody, and each such loss costs a buffer for good.
+        self._job: Any = None
+        # Held while a request is in our hands, so that `close` takes no buffer away under a copy.
+        self._lock = threading.Lock()
+
+    def read(self, timeout_s: float) -> Shot | None:
+        """The next frame to come, or None if none came within `timeout_s` or the camera was closed meanwhile.
+
+        Raises:
+            CameraLost: the camera was closed, or libcamera gave it up.
+            UnreadableFrame: this frame cannot be taken over.
+        """
+        with self._lock:
+            if self._picam2 is None:
+                raise CameraLost(f"{self.description}: closed")
+            if self._job is None:
+                self._job = self._picam2.capture_request(wait=False)
+            picam2, job = self._picam2, self._job
+        try:
+            request = picam2.wait(job, timeout=timeout_s)
+        except (TimeoutError, CancelledError):
+            return None
+        except LIBRARY_ERRORS as error:
+            self._job = None
+            raise CameraLost(f"{self.description}: capture failed: {error}") from error
+        with self._lock:
+            if self._job is not job:  # `close` has it
+                return None
+            self._job = None
+            return self._take(request)
+
+    def _take(self, request: Any) -> Shot:
+        """The lores picture of a completed request, copied once; the request goes back in any case."""
+        arrived_ns = boot_ns()
+        try:
+            # The metadata are libcamera's; a SensorTimestamp is CLOCK_BOOTTIME, the start of the first row.
+            sensor_ns = request.get_metadata().get("SensorTimestamp")
+            image = self._image(request.make_array("lores"))
+        except LIBRARY_ERRORS as error:
+            raise UnreadableFrame(f"{self.description}: frame not readable: {error}") from error
+        finally:
+            self._release(request)
+        if sensor_ns:
+            return Shot(image, captured_ns=int(sensor_ns), basis=AgeBasis.SENSOR)
+        return Shot(image, captured_ns=arrived_ns, basis=AgeBasis.ARRIVAL)
+
+    def _image(self, pixels: Any) -> Image:
+        """`pixels` (uint8; I420 with its padding, NV12 already cropped by Picamera2) as an `Image`."""
+        layout = self._layout
+        rows = layout.height_px * 3 // 2
+        if pixels.shape[0] != rows or pixels.shape[1] < layout.width_px:
+            raise ValueError(f"expected {rows} rows of {layout.width_px} bytes or more, got {pixels.shape}")
+        return Image(pixels, layout.format, layout.width_px, layout.height_px, layout.color)
+
+    def _release(self, request: Any) -> None:
+        try:
+            request.release()
+        except LIBRARY_ERRORS as error:
+            raise CameraLost(f"{self.description}: the camera takes no buffer back: {error}") from error
+
+    def close(self) -> None:
+        """Stop and give the camera back."""
+        with self._lock:
+            picam2, self._picam2 = self._picam2, None
+            job, self._job = self._job, None
+            if picam2 is None:
+                return
+            if job is not None:
+                _drop(picam2, job)
+            _close(picam2)
+
+    def __enter__(self) -> Self:
+        """The camera itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def _start(picam2: Any, *, shown: str) -> None:
+    try:
+        picam2.start()
+    except LIBRARY_ERRORS as error:
+        raise CameraLost(
+            f"{shown}: the camera does not start: {error}; check its cable, and controls: if there are any"
+        ) from error
+
+
+def _drop(picam2: Any, job: Any) -> None:
+    """Cancel a capture under way; if it was served already, its request goes back."""
+    picam2.cancel_all_and_flush()
+    try:
+        picam2.wait(job, timeout=_JOB_END_S).release()
+    except CancelledError:
+        return
+    except (TimeoutError, *LIBRARY_ERRORS) as error:
+        log.warning("camera request lost error=%s", error)
+
+
+def _close(picam2: Any) -> None:
+    """Close as far as it can be closed; a camera that is gone complains, and that is no news."""
+    try:
+        picam2.close()
+    except LIBRARY_ERRORS as error:
+        log.warning("camera did not close cleanly error=%s", error)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the Picamera2 door with the real Picamera2 over libcamera's virtual camera, inside the Debian root.
+
+Started by scripts/check-picamera2. The last line on stdout has the figures; a rule that does not hold ends it
+with an AssertionError that says which.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+import libcamera
+import numpy as np
+import picamera2
+from numpy.typing import NDArray
+from picamera2.allocators import LibcameraAllocator
+from picamera2.request import CompletedRequest
+
+from edgecam.capture.camera import Camera, CameraSettings
+from edgecam.capture.picamera import open_picamera
+from edgecam.clock import boot_ns
+from edgecam.config.source import parse_source
+from edgecam.errors import CameraLost, SourceError
+from edgecam.records import AgeBasis, Image, PixelFormat, YuvMatrix
+
+FRAMES = 50
+BUFFERS = 4
+SIZE_PX = (640, 480)
+MAIN_PX = (1920, 1080)
+MODEL = "Virtual Video Device"
+OLDEST_MS = 200.0
+WAIT_S = 5.0
+SOME_FRAMES_S = 0.1
+NONE: Mapping[str, object] = {}
+# White, yellow, cyan, green, magenta, red, blue, black.
+BARS_RGB = np.array([(r, g, b) for g in (255, 0) for r, b in ((255, 255), (255, 0), (0, 255), (0, 0))])
+
+
+class VirtualPicamera2(picamera2.Picamera2):  # type: ignore[misc]  # Picamera2 is not typed
+    """Picamera2 with the two things that the virtual camera does not have, and a memory."""
+
+    handed_out: ClassVar[list[CompletedRequest]] = []
+
+    def __init__(self, camera_num: int = 0) -> None:
+        """Allocate in libcamera: the virtual camera wants a plane per buffer, the DMA allocator makes one."""
+        super().__init__(camera_num)
+        self.allocator = LibcameraAllocator(self.camera)
+
+    def _get_raw_modes(self) -> list[dict[str, Any]]:
+        """There is no sensor with a raw stream."""
+        return [{"format": "NV12", "size": MAIN_PX}]
+
+    def capture_request_(self) -> tuple[bool, CompletedRequest | None]:
+        """Remember each request that a capture was answered with."""
+        done, request = super().capture_request_()
+        if done:
+            self.handed_out.append(request)
+        return done, request
+
+
+def open_virtual(
+    target: str = "0", *, main_size_px: tuple[int, int] | None = None, controls: Mapping[str, object] = NONE
+) -> Camera:
+    """The virtual camera behind the door."""
+    settings = CameraSettings(size_px=SIZE_PX, fps=30.0, controls=controls)
+    return open_picamera(parse_source(f"picamera2:{target}"), settings, main_size_px=main_size_px)
+
+
+def check_frames(camera: Camera) -> tuple[float, float]:
+    """Frames go on past the number of buffers, each newer, with the sensor's time; (fps, median age_ms)."""
+    ages_ms: list[float] = []
+    newest_ns = 0
+    began_s = time.monotonic()
+    for _ in range(FRAMES):
+        shot = camera.read(WAIT_S)
+        assert shot is not None, "no frame came"
+        ages_ms.append((boot_ns() - shot.captured_ns) / 1e6)
+        assert shot.basis is AgeBasis.SENSOR, f"age basis {shot.basis}"
+        assert shot.captured_ns > newest_ns, "a frame is not newer than the one before"
+        newest_ns = shot.captured_ns
+        check_image(shot.image)
+    fps = FRAMES / (time.monotonic() - began_s)
+    assert min(ages_ms) >= 0, f"a frame of the future: {min(ages_ms)} ms"
+    assert max(ages_ms) < OLDEST_MS, f"a frame {max(ages_ms)} ms old"
+    return fps, statistics.median(ages_ms)
+
+
+def check_image(image: Image) -> None:
+    """The format that libcamera chose for itself is told, and the picture shows colour bars."""
+    assert image.format is PixelFormat.NV12, f"format {image.format}"
+    assert (image.width_px, image.height_px) == SIZE_PX, f"size {image.width_px}x{image.height_px}"
+    assert image.pixels.shape == (SIZE_PX[1] * 3 // 2, SIZE_PX[0]), f"shape {image.pixels.shape}"
+    assert image.pixels.flags.owndata, "the pixels are the camera's memory"
+    assert (image.color.matrix, image.color.full_range) == (YuvMatrix.BT709, False), f"colours {image.color}"
+    found = bars_rgb(image)
+    assert np.abs(found - BARS_RGB).max() < 12, f"not the colour bars: {found.round().tolist()}"
+
+
+def bars_rgb(image: Image) -> NDArray[np.float64]:
+    """(8, 3): the colour of each bar, from white on; the picture moves to the left by a pixel a frame.
+
+    By BT.601, since that is how the generator draws them, though libcamera calls them BT.709.
+    """
+    height, width = image.height_px, image.width_px
+    luma = image.pixels[:height].mean(axis=0)
+    chroma = image.pixels[height:].reshape(height // 2, width // 2, 2).mean(axis=0)
+    # White begins where the luma rises most: after black.
+    start = int(np.argmax(luma - np.roll(luma, 1)))
+    luma = np.roll(luma, -start).reshape(8, -1)
+    chroma = np.roll(chroma, -start // 2, axis=0).reshape(8, -1, 2)
+    y = (np.median(luma, axis=1) - 16) / 219
+    cb, cr = ((np.median(chroma, axis=1) - 128) / 224).T
+    rgb = np.stack((y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb), axis=1)
+    return np.asarray(rgb * 255, dtype=np.float64)
+
+
+def check_time_outs(camera: Camera) -> None:
+    """A read that gave up costs no buffer: frames come after more of them than there are buffers."""
+    gave_up = sum(camera.read(0.0) is None for _ in range(100))
+    assert gave_up > BUFFERS, f"only {gave_up} reads gave up"
+    for _ in range(2 * BUFFERS):
+        assert camera.read(WAIT_S) is not None, "no frame came after the time-outs"
+
+
+def check_refusal(error: type[Exception], words: str, *, target: str = "0", **controls: object) -> None:
+    """Opening fails with this error and these words."""
+    try:
+        open_virtual(target, controls=controls).close()
+    except error as refusal:
+        text = str(refusal)
+    else:
+        text = "opened"
+    assert words in text, f"expected '{words}', got '{text}'"
+
+
+def check_close_while_reading(camera: Camera) -> None:
+    """Another thread may close: the reader is told, and nothing breaks."""
+    ends: list[str] = []
+
+    def read_on() -> None:
+        try:
+            while True:
+                camera.read(WAIT_S)
+        except CameraLost as error:
+            ends.append(str(error))
+
+    reader = threading.Thread(target=read_on, name="reader")
+    reader.start()
+    time.sleep(SOME_FRAMES_S)
+    camera.close()
+    reader.join(WAIT_S)
+    assert not reader.is_alive(), "the reader still waits"
+    assert ends[0].endswith("closed"), f"the reader ended with {ends}"
+    check_released()
+
+
+def check_close_with_unread_frame(camera: Camera) -> None:
+    """A frame that came after its reader gave up is given back too; closing twice does no harm."""
+    while camera.read(0.0) is not None:
+        pass
+    time.sleep(SOME_FRAMES_S)
+    camera.close()
+    camera.close()
+    check_released()
+
+
+def check_released() -> None:
+    """Every request that was handed out has been given back."""
+    held = sum(request.ref_count > 0 for request in VirtualPicamera2.handed_out)
+    assert held == 0, f"{held} of {len(VirtualPicamera2.handed_out)} requests were never released"
+
+
+def main() -> None:
+    """All of it; three openings in one process."""
+    picamera2.Picamera2 = VirtualPicamera2  # the door imports it by this name
+    camera = open_virtual()
+    assert MODEL in camera.description, camera.description
+    fps, age_ms = check_frames(camera)
+    check_time_outs(camera)
+    check_refusal(CameraLost, "another program holds it")
+    check_refusal(CameraLost, f"no such camera; found: 0: {MODEL} at Virtual0", target="7")
+    check_frames(camera)
+    check_close_while_reading(camera)
+
+    check_refusal(SourceError, "has no Focus; it has FaceDetectMode, FrameDurationLimits", Focus=1)
+    check_refusal(SourceError, "expected a list of 2: a whole number each", FrameDurationLimits=33333)
+    check_refusal(SourceError, "expected one of Off, Simple, Full (or its number)", FaceDetectMode="Some")
+    controls = {"FaceDetectMode": "Off", "FrameRate": 30}
+    for target in (MODEL, "Virtual0"):
+        # The analysed stream keeps its size beside a larger main stream.
+        camera = open_virtual(target, main_size_px=MAIN_PX, controls=controls)
+        check_frames(camera)
+        check_close_with_unread_frame(camera)
+    sys.stdout.write(
+        f"picamera2 door: {FRAMES} frames, {fps:.0f} fps, median age {age_ms:.1f} ms, "
+        f"libcamera {libcamera.CameraManager.singleton().version}, picamera2 {version('picamera2')}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
