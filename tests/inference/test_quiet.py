@@ -1,0 +1,50 @@
+"""Only a native library's chatter is kept off stderr, and only while it loads."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+
+from edgecam.inference.quiet import chatter_caught
+
+
+def test_chatter_goes_to_the_debug_log_and_the_rest_to_stderr(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An error line of the library, or another thread's message, is never swallowed."""
+    with caplog.at_level(logging.DEBUG), chatter_caught():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
+        os.write(2, b"ERROR: something broke\nI0000 00:00:17 x.cc:1] hello\nhalf a line")
+    assert capfd.readouterr().err == "ERROR: something broke\nhalf a line"
+    assert "Created TensorFlow Lite XNNPACK delegate" in caplog.text
+    assert "x.cc:1" in caplog.text
+    assert "something broke" not in caplog.text
+
+
+def test_stderr_is_given_back_after_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
+    """A refused model must not leave the program mute, and what was said before the failure is kept."""
+
+    def fail() -> None:
+        with chatter_caught():
+            os.write(2, b"before\n")
+            raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        fail()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def test_a_closed_stderr_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service may run without one."""
+
+    def refuse(descriptor: int) -> int:
+        raise OSError(9, "Bad file descriptor", str(descriptor))
+
+    monkeypatch.setattr(os, "dup", refuse)
+    ran = False
+    with chatter_caught():
+        ran = True
+    assert ran
