@@ -84,10 +84,11 @@ class Source:
         return hide_credentials(self.target) if self.kind in _NETWORK else f"{self.kind}:{self.target}"
 
 
-# A password may hold an unescaped `/`, `?` or `@`. So with a colon in the authority everything up to the
-# last `@` is hidden: a camera's host may be lost from a log line, never a password printed. The last
-# alternative is a URL whose `//` was forgotten.
-_USERINFO = re.compile(r"(?<=://)(?:[^/?#]*:.*@|[^/?#]*@)|^(?!.*://)[^@]*:.*@", re.DOTALL)
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+# A password may hold an unescaped `/`, `?` or `@`. So with a colon in the authority everything up to the last
+# `@` is hidden: a camera's host may be lost from a log line, never a password printed. Without `//`, anything
+# before an `@` that holds a colon may be one.
+_USERINFO = re.compile(rf"^({_SCHEME})(?:[^/?#]*:.*@|[^/?#]*@)|^(?!{_SCHEME})[^@]*:.*@", re.DOTALL)
 # Also in a path: some cameras take rtsp://host/user=…&password=…
 _SECRET_FIELD = re.compile(
     r"([\w.-]*(?:user|usr|login|pas|pwd|psw|token|secret|key|auth|sig|session)[\w.-]*=)[^&#\s]*",
@@ -96,8 +97,8 @@ _SECRET_FIELD = re.compile(
 
 
 def hide_credentials(text: str) -> str:
-    """The text with the user, password and secret fields of any URL in it replaced by `***`."""
-    return _SECRET_FIELD.sub(r"\1***", _USERINFO.sub("***@", text))
+    """The text, taken for a URL, with user, password and secret fields replaced by `***`."""
+    return _SECRET_FIELD.sub(r"\1***", _USERINFO.sub(lambda found: f"{found[1] or ''}***@", text))
 
 
 def parse_source(text: str) -> Source:

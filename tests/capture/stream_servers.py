@@ -8,6 +8,7 @@ Needs the standard library alone, and is loaded by its path::
         server.resume()
         server.end()     # the running streams end in order; new ones are served
         server.drop()    # they are cut off
+        server.clients   # how many have not hung up
         server.stop()    # nobody listens any more
         server.start()   # the same port serves again
 """
@@ -92,6 +93,11 @@ class StreamServer:
         userinfo = f"{self._credentials}@" if self._credentials else ""
         return f"{self.scheme}://{userinfo}127.0.0.1:{self.port}{self.path}"
 
+    @property
+    def clients(self) -> int:
+        """How many connections their clients have not hung up."""
+        return sum(map(_is_open, self._listener.connections)) if self._listener else 0
+
     def start(self) -> None:
         """Listen, on a free port at first and then always on this one."""
         self._listener = _Listener(self)
@@ -158,6 +164,15 @@ class StreamServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _is_open(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 class _MjpegHandler(BaseHTTPRequestHandler):
