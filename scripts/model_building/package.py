@@ -1,0 +1,106 @@
+"""A model directory: the .tflite file and its card; for a model that is not shipped the rest too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from model_building.flatbuffer import count_parameters_and_macs
+from model_building.networks import PICTURE_PX
+from model_building.recipes import EFFICIENTNET_LITE0, Recipe
+
+CROP_FRACTION = 0.875
+_SHARED_FILES = ("labels.txt", "groups.yaml")
+
+
+def write_package(recipe: Recipe, tflite: bytes, *, folder: Path, shipped: Path) -> None:
+    """Write model.tflite and card.yaml; for a model that is not shipped also README, labels and groups.
+
+    Args:
+        recipe: What was built.
+        tflite: The int8 model.
+        folder: The model directory; made if needed.
+        shipped: The directory of the shipped model, source of labels and groups.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.tflite").write_bytes(tflite)
+    (folder / "card.yaml").write_text(_card(recipe, tflite), encoding="utf-8")
+    if recipe is not EFFICIENTNET_LITE0:
+        (folder / "README.md").write_text(_readme(recipe), encoding="utf-8")
+    for name in _SHARED_FILES:
+        if not (folder / name).exists():
+            shutil.copyfile(shipped / name, folder / name)
+
+
+def synthetic_picture(*, width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """The self-test's picture, uint8 [height, width, 3]; the same as edgecam/inference/self_test.py makes."""
+    y, x, c = np.ogrid[:height_px, :width_px, :3]
+    return np.asarray(((x * (c + 1) * 7 + y * (3 - c) * 5) ^ (x * y // 16)) & 255, np.uint8)
+
+
+def quantized(
+    picture: NDArray[np.uint8], recipe: Recipe, *, scale: float, zero_point: int
+) -> NDArray[np.int8]:
+    """The int8 input tensor [1, height, width, 3] of a picture."""
+    real = (picture - np.array(recipe.mean)) / np.array(recipe.std)
+    return np.asarray(np.clip(np.round(real / scale) + zero_point, -128, 127), np.int8)[None]
+
+
+def _top5(recipe: Recipe, tflite: bytes) -> list[int]:
+    interpreter = Interpreter(model_content=tflite, num_threads=1)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero_point = given["quantization"]
+    picture = synthetic_picture(width_px=PICTURE_PX, height_px=PICTURE_PX)
+    interpreter.set_tensor(given["index"], quantized(picture, recipe, scale=scale, zero_point=zero_point))
+    interpreter.invoke()
+    scores = interpreter.get_tensor(made["index"])[0].astype(np.int32)
+    return [int(index) for index in np.argsort(-scores, kind="stable")[:5]]
+
+
+def _card(recipe: Recipe, tflite: bytes) -> str:
+    parameters, macs = count_parameters_and_macs(tflite)
+    # JSON strings and lists are YAML too.
+    return f"""\
+schema: 1
+name: {recipe.name}
+description: {json.dumps(recipe.description)}
+file: model.tflite
+sha256: {hashlib.sha256(tflite).hexdigest()}
+input:
+  width_px: {PICTURE_PX}
+  height_px: {PICTURE_PX}
+  mean: {json.dumps(recipe.mean)}  # on 0..255 pixels: input = (pixel - mean) / std
+  std: {json.dumps(recipe.std)}
+  fit: crop
+  crop_fraction: {CROP_FRACTION}
+  color: rgb
+output:
+  kind: logits
+  background_offset: 0
+licence: {recipe.licence}
+source: {json.dumps(recipe.source)}
+parameters: {parameters}
+macs: {macs}
+self_test:
+  top5: {_top5(recipe, tflite)}  # of the synthetic picture
+"""
+
+
+def _readme(recipe: Recipe) -> str:
+    return f"""\
+# {recipe.name}
+
+{recipe.description}. Built by `scripts/build_models.py --only {recipe.name}`.
+
+Weights: {recipe.source}.
+
+Preprocessing: centre crop of {CROP_FRACTION} of the short side, {PICTURE_PX}x{PICTURE_PX} RGB,
+mean {list(recipe.mean)}, std {list(recipe.std)} on 0..255 pixels; the output is int8 logits.
+"""
