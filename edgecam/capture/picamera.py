@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import CancelledError
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from edgecam.capture.base import BaseCamera, boot_ns
 from edgecam.capture.camera import Camera, CameraSettings
 from edgecam.capture.picamera_setup import LIBRARY_ERRORS, Layout, acquire, configure, import_picamera2
-from edgecam.clock import boot_ns
 from edgecam.config.source import Source
 from edgecam.errors import CameraLost, UnreadableFrame
 from edgecam.records import AgeBasis, Image, Shot
@@ -60,17 +59,15 @@ def open_picamera(
         layout.color.full_range,
     )
     description = f"{source.shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
-    return PicameraCamera(picam2, layout, description)
+    return PicameraCamera(picam2, layout=layout, description=description)
 
 
-class PicameraCamera:
-    """An open Picamera2 camera; see `Camera`. One thread reads, any thread may close."""
+class PicameraCamera(BaseCamera):
+    """An open Picamera2 camera. One thread reads, any thread may close."""
 
-    live = True
-
-    def __init__(self, picam2: Any, layout: Layout, description: str) -> None:
+    def __init__(self, picam2: Any, *, layout: Layout, description: str) -> None:
         """Take over a camera that runs."""
-        self.description = description
+        super().__init__(live=True, description=description)
         self._layout = layout
         self._picam2: Any = picam2
         # The capture that is under way. After a time-out it is kept for the next read: Picamera2 would still
@@ -86,24 +83,28 @@ class PicameraCamera:
             CameraLost: the camera was closed, or libcamera gave it up.
             UnreadableFrame: this frame cannot be taken over.
         """
-        with self._lock:
-            if self._picam2 is None:
-                raise CameraLost(f"{self.description}: closed")
-            if self._job is None:
-                self._job = self._picam2.capture_request(wait=False)
-            picam2, job = self._picam2, self._job
         try:
+            with self._lock:
+                picam2, job = self._ask()
             request = picam2.wait(job, timeout=timeout_s)
-        except (TimeoutError, CancelledError):
+        except (TimeoutError, CancelledError):  # cancelled by `close`
             return None
         except LIBRARY_ERRORS as error:
             self._job = None
-            raise CameraLost(f"{self.description}: capture failed: {error}") from error
+            raise CameraLost(f"{self.description}: capture failed: {error}; open it anew") from error
         with self._lock:
             if self._job is not job:  # `close` has it
                 return None
             self._job = None
             return self._take(request)
+
+    def _ask(self) -> tuple[Any, Any]:
+        """The camera and its capture that is under way, begun if there was none."""
+        if self._picam2 is None:
+            raise CameraLost(f"{self.description} was closed; open it anew")
+        if self._job is None:
+            self._job = self._picam2.capture_request(wait=False)
+        return self._picam2, self._job
 
     def _take(self, request: Any) -> Shot:
         """The lores picture of a completed request, copied once; the request goes back in any case."""
@@ -132,7 +133,9 @@ class PicameraCamera:
         try:
             request.release()
         except LIBRARY_ERRORS as error:
-            raise CameraLost(f"{self.description}: the camera takes no buffer back: {error}") from error
+            raise CameraLost(
+                f"{self.description}: the camera takes no buffer back: {error}; open it anew"
+            ) from error
 
     def close(self) -> None:
         """Stop and give the camera back."""
@@ -144,16 +147,6 @@ class PicameraCamera:
             if job is not None:
                 _drop(picam2, job)
             _close(picam2)
-
-    def __enter__(self) -> Self:
-        """The camera itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def _start(picam2: Any, *, shown: str) -> None:

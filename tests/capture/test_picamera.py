@@ -1,0 +1,429 @@
+"""The Picamera2 door, on the shapes that the library gives; a stand-in for it records what is done to it.
+
+The real library drives the door in scripts/check-picamera2.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgecam.capture.camera import Camera, CameraSettings
+from edgecam.capture.picamera import open_picamera
+from edgecam.clock import boot_ns
+from edgecam.config.source import parse_source
+from edgecam.errors import CameraLost, SourceError, UnreadableFrame
+from edgecam.records import AgeBasis, ColorSpace, PixelFormat, YuvMatrix
+
+
+def space(encoding: str, range_: str) -> SimpleNamespace:
+    """Libcamera's ColorSpace, by the names of its two enumerations."""
+    return SimpleNamespace(ycbcrEncoding=SimpleNamespace(name=encoding), range=SimpleNamespace(name=range_))
+
+
+@dataclass
+class FakeRequest:
+    """A CompletedRequest."""
+
+    array: NDArray[np.uint8]
+    metadata: Mapping[str, object] = field(default_factory=lambda: {"SensorTimestamp": 5_000})
+    copy_error: Exception | None = None
+    release_error: Exception | None = None
+    released: int = 0
+
+    def get_metadata(self) -> Mapping[str, object]:
+        """As libcamera filled it in."""
+        return self.metadata
+
+    def make_array(self, name: str) -> NDArray[np.uint8]:
+        """A copy of the stream's buffer."""
+        assert name == "lores", "only the analysed stream is ever copied"
+        if self.copy_error:
+            raise self.copy_error
+        return self.array.copy()
+
+    def release(self) -> None:
+        """Give it back."""
+        self.released += 1
+        if self.release_error:
+            raise self.release_error
+
+
+class FakePicamera2:
+    """Picamera2, as far as the door uses it. What the hardware does is set on the class by the tests."""
+
+    camera_ctrl_info: ClassVar[dict[str, object]] = {}
+    camera_properties: ClassVar[dict[str, str]] = {"Model": "imx708_wide"}
+    sensor_resolution = (4608, 2592)
+    lores_index = 1
+    format = "YUV420"
+    size: tuple[int, int] | None = None
+    color: SimpleNamespace | None = space("Rec601", "Limited")
+    configure_error: Exception | None = None
+    start_error: Exception | None = None
+    close_error: Exception | None = None
+    last: FakePicamera2
+
+    def __init__(self, camera_num: int = 0) -> None:
+        assert camera_num == 0
+        self.wanted: dict[str, Any] = {}
+        self.log: list[str] = []
+        self.jobs: list[Future[FakeRequest]] = []
+        type(self).last = self
+
+    @staticmethod
+    def global_camera_info() -> list[dict[str, Any]]:
+        """The cameras that libcamera found."""
+        return [{"Model": "imx708_wide", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0}]
+
+    def create_video_configuration(self, **wanted: Any) -> dict[str, Any]:
+        """What is asked for."""
+        return wanted
+
+    def configure(self, wanted: dict[str, Any]) -> None:
+        """Adjust what is asked for, as libcamera does."""
+        if self.configure_error:
+            raise self.configure_error
+        self.wanted = wanted
+        stream = SimpleNamespace(color_space=self.color)
+        self.libcamera_config = SimpleNamespace(at={1: stream}.__getitem__)
+
+    def camera_configuration(self) -> dict[str, Any]:
+        """What it has become."""
+        return {"lores": {"format": self.format, "size": self.size or self.wanted["lores"]["size"]}}
+
+    def start(self) -> None:
+        """Start the stream."""
+        if self.start_error:
+            raise self.start_error
+        self.log.append("start")
+
+    def capture_request(self, *, wait: bool) -> Future[FakeRequest]:
+        """Ask for the next frame."""
+        assert wait is False
+        self.jobs.append(Future())
+        return self.jobs[-1]
+
+    def wait(self, job: Future[FakeRequest], timeout: float) -> FakeRequest:
+        """Wait for a frame that was asked for."""
+        return job.result(timeout=timeout)
+
+    def cancel_all_and_flush(self) -> None:
+        """Cancel what was asked for and has not come."""
+        for job in self.jobs:
+            if not job.done():
+                job.set_exception(CancelledError())
+
+    def close(self) -> None:
+        """Stop and close."""
+        self.log.append("close")
+        if self.close_error:
+            raise self.close_error
+
+
+Library = type[FakePicamera2]
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    """A fresh stand-in under the library's names."""
+
+    class Picamera2(FakePicamera2):
+        """What the test sets stays with the test."""
+
+    picamera2 = ModuleType("picamera2")
+    picamera2.Picamera2 = Picamera2  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "picamera2", picamera2)
+    return Picamera2
+
+
+def open_fake(*, size_px: tuple[int, int] = (8, 4), main_size_px: tuple[int, int] | None = None) -> Camera:
+    """The stand-in behind the door."""
+    settings = CameraSettings(size_px=size_px, fps=25.0)
+    return open_picamera(parse_source("picamera2:0"), settings, main_size_px=main_size_px)
+
+
+def deliver(library: Library, request: FakeRequest) -> FakeRequest:
+    """The next frame that is asked for is `request`."""
+
+    def capture_request(*, wait: bool) -> Future[FakeRequest]:
+        job = FakePicamera2.capture_request(library.last, wait=wait)
+        job.set_result(request)
+        return job
+
+    library.last.capture_request = capture_request  # type: ignore[method-assign]
+    return request
+
+
+def blank(rows: int = 6, stride: int = 8) -> NDArray[np.uint8]:
+    """The buffer of an 8x4 picture."""
+    return np.zeros((rows, stride), np.uint8)
+
+
+# Frames
+
+
+def test_padded_i420_keeps_its_stride_and_its_planes_lie_where_the_image_says(library: Library) -> None:
+    """A row of I420 is as long as the ISP aligned it; chroma rows are half as long, in two planes."""
+    width, height, stride = 12, 4, 16
+    y = np.arange(height * width, dtype=np.uint8).reshape(height, width)
+    u = np.arange(100, 100 + height * width // 4, dtype=np.uint8).reshape(height // 2, width // 2)
+    v = u + 100
+    padding = 255
+    buffer = np.concatenate(
+        [
+            np.pad(plane, ((0, 0), (0, row - plane.shape[1])), constant_values=padding).ravel()
+            for plane, row in ((y, stride), (u, stride // 2), (v, stride // 2))
+        ]
+    ).reshape(height * 3 // 2, stride)
+    with open_fake(size_px=(width, height)) as camera:
+        deliver(library, FakeRequest(buffer))
+        shot = camera.read(1.0)
+    assert shot is not None
+    image = shot.image
+    assert (image.format, image.width_px, image.height_px) == (PixelFormat.I420, width, height)
+    assert image.pixels.shape == (height * 3 // 2, stride)
+    chroma = image.pixels[height:].reshape(2, height // 2, stride // 2)
+    assert np.array_equal(image.pixels[:height, :width], y)
+    assert np.array_equal(chroma[0, :, : width // 2], u)
+    assert np.array_equal(chroma[1, :, : width // 2], v)
+
+
+def test_the_format_and_size_that_libcamera_chose_for_itself_are_those_of_the_image(library: Library) -> None:
+    """Libcamera answers a request for YUV420 with NV12, or with another size, and says so only when asked."""
+    library.format = "NV12"
+    library.size = (16, 8)
+    with open_fake(size_px=(8, 4)) as camera:
+        deliver(library, FakeRequest(blank(12, 16)))
+        shot = camera.read(1.0)
+    assert shot is not None
+    assert (shot.image.format, shot.image.width_px, shot.image.height_px) == (PixelFormat.NV12, 16, 8)
+    assert "16x8 nv12" in camera.description
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (space("Rec601", "Full"), ColorSpace(YuvMatrix.BT601, full_range=True)),
+        (space("Rec601", "Limited"), ColorSpace(YuvMatrix.BT601, full_range=False)),
+        (space("Rec709", "Limited"), ColorSpace(YuvMatrix.BT709, full_range=False)),
+        (space("Rec2020", "Limited"), ColorSpace(YuvMatrix.BT2020, full_range=False)),
+        (space("Null", "Full"), ColorSpace(YuvMatrix.BT601, full_range=True)),
+        (None, ColorSpace(YuvMatrix.BT601, full_range=False)),
+    ],
+    ids=["sycc", "smpte170m", "rec709", "rec2020", "no encoding", "none"],
+)
+def test_the_matrix_and_range_of_the_stream_are_told(
+    library: Library, given: SimpleNamespace | None, expected: ColorSpace
+) -> None:
+    """YUV without its colour space is not a picture: each of libcamera's has its record."""
+    library.color = given
+    with open_fake() as camera:
+        deliver(library, FakeRequest(blank()))
+        shot = camera.read(1.0)
+    assert shot is not None
+    assert shot.image.color == expected
+
+
+def test_a_frame_is_as_old_as_the_sensor_says(library: Library) -> None:
+    """SensorTimestamp is the best time there is."""
+    with open_fake() as camera:
+        deliver(library, FakeRequest(blank(), {"SensorTimestamp": 123_456_789}))
+        shot = camera.read(1.0)
+    assert shot is not None
+    assert (shot.captured_ns, shot.basis) == (123_456_789, AgeBasis.SENSOR)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"SensorTimestamp": 0}], ids=["missing", "unset"])
+def test_a_frame_without_the_sensors_time_is_as_old_as_its_arrival(
+    library: Library, metadata: dict[str, object]
+) -> None:
+    """A guess is named as one."""
+    with open_fake() as camera:
+        deliver(library, FakeRequest(blank(), metadata))
+        before_ns = boot_ns()
+        shot = camera.read(1.0)
+    assert shot is not None
+    assert before_ns <= shot.captured_ns <= boot_ns()
+    assert shot.basis is AgeBasis.ARRIVAL
+
+
+# Requests
+
+
+def test_a_request_is_released_once_when_its_frame_was_copied(library: Library) -> None:
+    """A request that is kept costs a buffer; one released twice corrupts the queue."""
+    with open_fake() as camera:
+        request = deliver(library, FakeRequest(blank()))
+        camera.read(1.0)
+        assert request.released == 1
+
+
+def test_a_request_is_released_when_the_copy_fails(library: Library) -> None:
+    """The next frame may be fine, and needs the buffer."""
+    with open_fake() as camera:
+        request = deliver(library, FakeRequest(blank(), copy_error=RuntimeError("failed to find buffer")))
+        with pytest.raises(UnreadableFrame, match="failed to find buffer"):
+            camera.read(1.0)
+        assert request.released == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (6, 6), (9, 8)])
+def test_a_frame_of_another_size_than_configured_is_unreadable(
+    library: Library, shape: tuple[int, int]
+) -> None:
+    """Planes are never read from where they are not."""
+    with open_fake() as camera:
+        request = deliver(library, FakeRequest(np.zeros(shape, np.uint8)))
+        with pytest.raises(UnreadableFrame, match="expected 6 rows of 8 bytes or more"):
+            camera.read(1.0)
+        assert request.released == 1
+
+
+def test_a_camera_that_takes_no_buffer_back_is_lost(library: Library) -> None:
+    """So libcamera says that the camera was unplugged."""
+    with open_fake() as camera:
+        deliver(library, FakeRequest(blank(), release_error=RuntimeError("Failed to queue request")))
+        with pytest.raises(CameraLost, match="Failed to queue request"):
+            camera.read(1.0)
+
+
+def test_a_time_out_is_no_frame_and_its_capture_serves_the_next_read(library: Library) -> None:
+    """Picamera2 would serve an abandoned capture and keep its buffer for good."""
+    with open_fake() as camera:
+        assert camera.read(0.0) is None
+        assert camera.read(0.01) is None
+        assert len(library.last.jobs) == 1
+        request = FakeRequest(blank())
+        library.last.jobs[0].set_result(request)
+        assert camera.read(1.0) is not None
+        assert request.released == 1
+        assert camera.read(0.0) is None
+        assert len(library.last.jobs) == 2
+
+
+def test_a_capture_that_fails_is_a_lost_camera(library: Library) -> None:
+    """What Picamera2's event loop runs into reaches the reader."""
+    with open_fake() as camera:
+        assert camera.read(0.0) is None
+        library.last.jobs[0].set_exception(RuntimeError("Camera frontend has timed out"))
+        with pytest.raises(CameraLost, match="Camera frontend has timed out"):
+            camera.read(1.0)
+
+
+# Closing
+
+
+def test_closing_gives_back_a_frame_that_nobody_read(library: Library) -> None:
+    """It came after its reader had given up."""
+    camera = open_fake()
+    assert camera.read(0.0) is None
+    request = FakeRequest(blank())
+    library.last.jobs[0].set_result(request)
+    camera.close()
+    assert request.released == 1
+    assert library.last.log == ["start", "close"]
+
+
+def test_closing_ends_a_waiting_read_with_none_and_later_ones_with_camera_lost(library: Library) -> None:
+    """Any thread may close; the reader is neither left hanging nor handed a closed camera's memory."""
+    camera = open_fake()
+    waiting = threading.Event()
+    answers: list[object] = []
+    wait = library.last.wait
+
+    def tell_and_wait(job: Future[FakeRequest], timeout: float) -> FakeRequest:
+        waiting.set()
+        return wait(job, timeout)
+
+    library.last.wait = tell_and_wait  # type: ignore[method-assign]
+    reader = threading.Thread(target=lambda: answers.append(camera.read(30.0)))
+    reader.start()
+    assert waiting.wait(5.0)
+    camera.close()
+    reader.join(5.0)
+    assert answers == [None]
+    with pytest.raises(CameraLost, match="closed"):
+        camera.read(1.0)
+
+
+def test_closing_twice_closes_once_and_a_complaint_of_the_library_is_only_logged(
+    library: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A camera that is gone cannot be closed cleanly, and that must not stop the program's stopping."""
+    library.close_error = RuntimeError("Failed to release camera")
+    camera = open_fake()
+    camera.close()
+    camera.close()
+    assert library.last.log == ["start", "close"]
+    assert "Failed to release camera" in caplog.text
+
+
+# What is asked of the camera
+
+
+def test_the_streams_asked_for_are_even_small_and_never_queued(library: Library) -> None:
+    """4:2:0 needs even sizes; main is as small as the analysed stream, since nobody looks at it."""
+    with open_fake(size_px=(641, 481)):
+        wanted = library.last.wanted
+    assert wanted["lores"] == {"size": (640, 480), "format": "YUV420"}
+    assert wanted["main"]["size"] == (640, 480)
+    assert (wanted["buffer_count"], wanted["queue"]) == (4, False)
+    assert (wanted["display"], wanted["encode"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("main_size_px", "sensor_px"),
+    [(None, (2304, 1296)), ((1920, 1080), (2304, 1296)), ((4608, 2592), (4608, 2592))],
+    ids=["analysed only", "viewer", "snapshot"],
+)
+def test_the_sensor_shows_its_whole_field_of_view(
+    library: Library, main_size_px: tuple[int, int] | None, sensor_px: tuple[int, int]
+) -> None:
+    """The mode nearest to a small stream would be cut out of the middle; half the resolution is not."""
+    with open_fake(size_px=(640, 480), main_size_px=main_size_px):
+        assert library.last.wanted["main"]["size"] == (main_size_px or (640, 480))
+        assert library.last.wanted["sensor"] == {"output_size": sensor_px}
+
+
+def test_a_camera_that_does_not_start_is_closed_and_may_come_back(library: Library) -> None:
+    """A sensor that does not answer is a matter of its cable, or of a reset."""
+    library.start_error = RuntimeError("Failed to start camera: Input/output error")
+    with pytest.raises(CameraLost, match=r"does not start: .*Input/output error; check its cable"):
+        open_fake()
+    assert library.last.log == ["close"]
+
+
+def test_a_size_that_the_camera_refuses_is_named(library: Library) -> None:
+    """Such a configuration never mends itself."""
+    library.configure_error = RuntimeError("lores stream dimensions may not exceed main stream")
+    with pytest.raises(
+        SourceError, match=r"refuses a stream of 8x4 beside a main stream of 4x2: lores stream"
+    ):
+        open_fake(main_size_px=(4, 2))
+    assert library.last.log == ["close"]
+
+
+def test_a_format_that_the_chain_does_not_know_is_refused(library: Library) -> None:
+    """A USB camera gives MJPEG or YUYV here, and has a better door."""
+    library.format = "YUYV"
+    with pytest.raises(SourceError, match=r"YUV420 or NV12, the camera gives YUYV; .*v4l2:/dev/video0"):
+        open_fake()
+    assert library.last.log == ["close"]
+
+
+def test_a_refused_control_gives_the_camera_back(library: Library) -> None:
+    """Another program, or the mended configuration, can have it."""
+    settings = CameraSettings(controls={"ExposureTime": 1000})
+    with pytest.raises(SourceError, match="this camera has no ExposureTime"):
+        open_picamera(parse_source("picamera2:0"), settings)
+    assert library.last.log == ["close"]
