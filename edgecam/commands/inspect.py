@@ -27,7 +27,7 @@ from edgecam.records import TensorSpec
 def inspect_model(
     path: str,
     *,
-    as_json: bool,
+    as_json: bool = False,
     labels: Path | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -50,7 +50,7 @@ def inspect_model(
     else:
         report = _report(place, lambda: bare_model(place, labels=labels, mean=mean, std=std))
     if as_json:
-        print(json.dumps(report, indent=2, allow_nan=False))  # noqa: T201 - the result
+        print(json.dumps(report, indent=2, allow_nan=False))
     else:
         _show(report)
 

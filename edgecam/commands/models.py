@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from edgecam.model.counts import count_macs, count_parameters
 from edgecam.model.store import Listing, list_models, shipped_folder
 
 
-def show_models(folder: Path, *, as_json: bool) -> None:
+def show_models(folder: Path, *, as_json: bool = False) -> None:
     """Print every model in `folder`/models and among the shipped ones; a faulty one with its fault.
 
     Args:
@@ -22,14 +23,21 @@ def show_models(folder: Path, *, as_json: bool) -> None:
     """
     listings = list_models((folder / "models", shipped_folder() / "models"))
     if as_json:
-        print(json.dumps({"schema": 1, "models": [_entry(listing) for listing in listings]}, indent=2))  # noqa: T201 - the result
+        print(json.dumps({"schema": 1, "models": [_entry(listing) for listing in listings]}, indent=2))
         return
-    table = Table(
-        "model", "input", "classes", "MB", "parameters", "MACs", "licence", box=None, pad_edge=False
-    )
-    for listing in listings:
-        table.add_row(*_row(_entry(listing)))
-    Console().print(table if listings else f"no models in {folder / 'models'}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for heading in ("input", "classes", "MB", "parameters", "MACs", "licence"):
+        table.add_column(heading, overflow="fold")
+    entries = [_entry(listing) for listing in listings]
+    for entry in entries:
+        if entry["usable"]:
+            table.add_row(*_row(entry))
+    console = Console()
+    console.print(table if table.row_count else f"no usable models in {escape(str(folder / 'models'))}")
+    for entry in entries:
+        if not entry["usable"]:
+            console.print(f"{escape(entry['name'])} cannot be used: {escape(entry['fault'])}", soft_wrap=True)
 
 
 def _entry(listing: Listing) -> dict[str, Any]:
@@ -64,15 +72,13 @@ def _entry(listing: Listing) -> dict[str, Any]:
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    if not entry["usable"]:
-        return (entry["name"], "cannot be used:", entry["fault"])
     picture = entry["input"]
     return (
-        entry["name"],
+        escape(entry["name"]),
         f"{picture['width_px']}x{picture['height_px']} {picture['color']} {picture['dtype']}",
         str(entry["classes"]),
         f"{entry['bytes'] / 1e6:.1f}",
         f"{entry['parameters'] / 1e6:.2f} M",
         f"{entry['macs'] / 1e6:.0f} M",
-        entry["licence"],
+        escape(entry["licence"]),
     )
