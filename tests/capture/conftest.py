@@ -12,7 +12,6 @@ import pytest
 
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer
-from edgecam.capture.pattern import draw_pattern
 
 
 @dataclass
@@ -60,9 +59,7 @@ def stream_servers() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def jpegs() -> list[bytes]:
+def jpegs(stream_servers: ModuleType) -> list[bytes]:
     """A hundred numbered pictures of 320x240, as JPEG."""
-    import cv2
-
-    images = (draw_pattern(number, width_px=320, height_px=240) for number in range(100))
-    return [cv2.imencode(".jpg", image.pixels)[1].tobytes() for image in images]
+    numbered: list[bytes] = stream_servers.numbered_jpegs()
+    return numbered
