@@ -6,6 +6,7 @@ Other rooms load this file by its path.
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -118,3 +119,8 @@ class Mosquitto:
         path.chmod(0o600)
         subprocess.run(["mosquitto_passwd", "-U", path], check=True)
         return path
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, nothing is answered. `kill` ends it all the same."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -80,7 +81,7 @@ class Listener:
         with self._changed:
             while not done():
                 left = ends - time.monotonic()
-                assert left > 0, f"not heard in time; heard: {self.heard}"
+                assert left > 0, f"not heard in time; heard: {Counter(heard.topic for heard in self.heard)}"
                 self._changed.wait(left)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:

@@ -1,0 +1,168 @@
+"""What `watch` shows: everything heard so far, as lines or as a table."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from edgecam.client import (
+    AvailabilityMessage,
+    CameraFigures,
+    CameraMessage,
+    EventMessage,
+    Message,
+    NoticeMessage,
+    PredictionMessage,
+    StateMessage,
+    StatsMessage,
+)
+
+_RECENT = 5
+_TOP = 3
+_STYLE_OF_LEVEL = {"info": "", "warning": "yellow", "error": "bold red"}
+
+
+@dataclass(slots=True)
+class CameraRow:
+    """The newest of one camera."""
+
+    state: StateMessage | None = None
+    prediction: PredictionMessage | None = None
+    figures: CameraFigures | None = None
+    heard_s: float | None = None
+    """When its newest result was heard, on the monotonic clock."""
+
+
+class Board:
+    """The newest of each device and camera; `take` a message, `line` or `table` it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._online: dict[str, bool] = {}
+        self._rows: dict[tuple[str, str], CameraRow] = {}
+        self._recent: deque[Text] = deque(maxlen=_RECENT)
+
+    def take(self, message: Message) -> str | None:
+        """Remember a message; returns a line when it changes what a reader of lines knows."""
+        match message:
+            case AvailabilityMessage():
+                return self._availability(message)
+            case NoticeMessage():
+                text = f"{_time(message.ts)} {message.device} {message.level}: {message.message}"
+                self._recent.append(Text(text, style=_STYLE_OF_LEVEL.get(message.level, "")))
+                return text
+            case StatsMessage():
+                for camera, figures in message.cameras.items():
+                    self._row(message.device, camera).figures = figures
+            case EventMessage():
+                self._recent.append(Text(self._event_line(message)))
+            case StateMessage():
+                return self._state(message)
+            case PredictionMessage():
+                row = self._row(message.device, message.camera)
+                row.prediction = message
+                row.heard_s = time.monotonic()
+            case _:
+                pass
+        return None
+
+    def table(self, *, connected: bool) -> Group:
+        """All of it, for a terminal."""
+        link = Text("connected", "green") if connected else Text("no broker, trying", "bold red")
+        devices = [
+            Text.assemble("  ", device, " ", ("online", "green") if online else ("offline", "bold red"))
+            for device, online in sorted(self._online.items())
+        ]
+        table = Table(expand=True)
+        for name in ("camera", "label"):
+            table.add_column(name)
+        for name in ("score", "age ms", "heard", "fps in", "fps out", "late"):
+            table.add_column(name, justify="right")
+        for name in ("skipped", "network says"):
+            table.add_column(name)
+        for (device, camera), row in sorted(self._rows.items()):
+            table.add_row(self._name(device, camera), *_cells(row))
+        return Group(Text.assemble(self._url, " ", link, *devices), table, *self._recent)
+
+    def _row(self, device: str, camera: str) -> CameraRow:
+        return self._rows.setdefault((device, camera), CameraRow())
+
+    def _name(self, device: str, camera: str) -> str:
+        """The camera's id; with that of its device as soon as there is more than one."""
+        several = len({known for known, _ in self._rows}) > 1
+        return f"{device}/{camera}" if several else camera
+
+    def _availability(self, message: AvailabilityMessage) -> str | None:
+        if self._online.get(message.device) == message.online:
+            return None
+        self._online[message.device] = message.online
+        return f"{_time(None)} {message.device} {'online' if message.online else 'offline'}"
+
+    def _state(self, message: StateMessage) -> str | None:
+        row = self._row(message.device, message.camera)
+        before, row.state = row.state, message
+        row.heard_s = time.monotonic()
+        if before and (before.status, before.label) == (message.status, message.label):
+            return None
+        notes = [message.reason]
+        notes += [name for name in ("late", "replayed") if getattr(message, name)]
+        return f"{self._said(message)} ({', '.join(notes)})"
+
+    def _event_line(self, message: EventMessage) -> str:
+        return f"{self._said(message)} {message.event_type} ({message.reason})"
+
+    def _said(self, message: StateMessage) -> str:
+        what = message.label if message.status == "ok" else message.status
+        parts = [_time(message.ts), self._name(message.device, message.camera), what or "-"]
+        if message.score is not None:
+            parts.append(f"{message.score:.2f}")
+        if message.age_ms is not None:
+            parts.append(f"age {message.age_ms} ms")
+        return " ".join(parts)
+
+
+def _time(moment: datetime | None) -> str:
+    """Local time of day; now, when there is none."""
+    moment = moment or datetime.now().astimezone()
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def _cells(row: CameraRow) -> list[Text | str]:
+    state, figures = row.state, row.figures
+    newest: CameraMessage | None = state
+    if row.prediction and (state is None or (row.prediction.seq or 0) >= (state.seq or 0)):
+        newest = row.prediction
+    heard = "" if row.heard_s is None else f"{time.monotonic() - row.heard_s:.0f} s ago"
+    return [
+        _label(state),
+        "" if state is None or state.score is None else f"{state.score:.2f}",
+        "" if newest is None or newest.age_ms is None else Text(str(newest.age_ms), _late_style(newest)),
+        heard,
+        "" if figures is None else f"{figures.fps_in:.1f}",
+        "" if figures is None else f"{figures.fps_out:.1f}",
+        "" if figures is None else str(figures.late),
+        "" if figures is None else _skipped(figures),
+        "" if newest is None else ", ".join(f"{s.label} {s.score:.2f}" for s in newest.top[:_TOP]),
+    ]
+
+
+def _label(state: StateMessage | None) -> Text:
+    if state is None:
+        return Text("")
+    if state.status != "ok":
+        return Text(state.status, "yellow")
+    return Text(state.label or "-", "bold" if state.label else "dim")
+
+
+def _late_style(message: CameraMessage) -> str:
+    return "yellow" if message.late else ""
+
+
+def _skipped(figures: CameraFigures) -> str:
+    return ", ".join(f"{cause} {count}" for cause, count in figures.skipped.items() if count)
