@@ -6,7 +6,7 @@ Precedence: `--set` > `EDGECAM_…` > file > default.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ class LoadedConfig:
     """What relative paths in the configuration refer to: the file's folder, else the shipped one."""
     origins: Mapping[str, str]
     """Dotted key → `config.yaml:12`, `EDGECAM_MQTT__URL`, `--set` or `default`, for every value."""
+    tree: Tree = field(default_factory=Tree, repr=False)
+    """The places of all that was written."""
+
+    def problem(self, keys: Keys, text: str) -> Problem:
+        """A fault that only showed later, at the place where its key, or what holds it, was written."""
+        return Fault(self.tree.place_of(keys), keys, text).as_problem()
 
 
 def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:
@@ -63,7 +69,7 @@ def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping
     _seed_models(tree)
     config = _checked(tree)
     folder = shipped_folder() if path is None else path.absolute().parent
-    return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree))
+    return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree), tree=tree)
 
 
 def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None:

@@ -85,12 +85,12 @@ def _groups(
         indices.setdefault(label, []).append(index)
     groups: dict[str, Sequence[int]] = dict(model.groups)
     for group, labels in loaded.config.models[name].groups.items():
-        path = f"models.{name}.groups.{group}"
+        keys = ("models", name, "groups", group)
         for label in labels:
             if label not in indices:
                 near = difflib.get_close_matches(label, indices, n=1)
                 hint = f'; did you mean "{near[0]}"?' if near else ""
-                problems.append(Problem(_origin(loaded, path), path, f'no such label: "{label}"{hint}'))
+                problems.append(loaded.problem(keys, f'the model has no label "{label}"{hint}'))
         groups[group] = [index for label in labels for index in indices.get(label, [])]
     return groups
 
@@ -111,9 +111,8 @@ def _plan_camera(
     try:
         watchlist = Watchlist(model.labels, groups, watch=watch, ignore=camera.ignore)
     except UnknownNameError as error:
-        block = "watch" if error.name in watch else "ignore"
-        path = f"cameras.{name}.{block}"
-        problems.append(Problem(_origin(loaded, path), path, str(error)))
+        keys = ("watch", error.name) if error.name in watch else ("ignore",)
+        problems.append(loaded.problem(("cameras", name, *keys), str(error)))
         return None
     policy = Policy(
         budget_ns=(camera.budget_ms or config.budget_ms) * 1_000_000,
@@ -130,9 +129,3 @@ def _plan_camera(
         view=view_of(camera),
         watchlist=watchlist,
     )
-
-
-def _origin(loaded: LoadedConfig, path: str) -> str:
-    """Where the block was written: the origin of the first value in it."""
-    origins = (where for key, where in loaded.origins.items() if key == path or key.startswith(f"{path}."))
-    return next(origins, "")

@@ -1,0 +1,163 @@
+"""The commands, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from program import PHOTOS, edgecam
+
+import edgecam as package
+
+
+def test_version_and_help_answer_at_once() -> None:
+    """The result goes to stdout; the version is the package's."""
+    assert edgecam("--version").out == f"edgecam {package.__version__}\n"
+    shown = edgecam("--help")
+    assert shown.code == 0
+    for command in ("init", "run", "check", "classify", "watch", "models", "inspect"):
+        assert command in shown.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["run", "--confg", "x"], ["classify"], ["classify", "x", "--top", "0"]]
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
+    """Exit 2, on stderr, without a traceback."""
+    done = edgecam(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    assert done.err
+
+
+def test_classify_names_a_photo_for_people_and_for_programs(conforms: Callable[[str, Any], None]) -> None:
+    """A line per class, best first; --json keeps its schema."""
+    done = edgecam("classify", PHOTOS / "cat.jpg", "--top", "3")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert len(lines) == 4
+    assert lines[1].endswith("Egyptian cat")
+    said = edgecam("classify", PHOTOS, "--json")
+    for line in said.out.splitlines():
+        conforms("classify", json.loads(line))
+    assert len(said.out.splitlines()) == 2
+
+
+def test_classify_goes_on_after_an_unreadable_picture(tmp_path: Path) -> None:
+    """All others are named; the fault is told by name, and the exit code is 1."""
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    done = edgecam("classify", broken, PHOTOS / "espresso.jpg", tmp_path / "absent.png")
+    assert done.code == 1
+    assert "espresso" in done.out
+    assert "broken.jpg" in done.err
+    assert "absent.png" in done.err
+    assert "2 of 3 pictures" in done.err
+
+
+def test_an_empty_folder_is_a_usage_error(tmp_path: Path) -> None:
+    """Nothing to classify is no success."""
+    done = edgecam("classify", tmp_path)
+    assert done.code == 2
+    assert ".jpg" in done.err
+
+
+def test_a_bare_model_takes_its_labels_and_normalisation_from_options(
+    tmp_path: Path, tiny: ModuleType
+) -> None:
+    """`classify` runs any .tflite; a float one without --mean/--std is refused with the remedy."""
+    made = tiny.Tiny(dtype="float32")
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(tiny.make(made))
+    refused = edgecam("classify", PHOTOS / "cat.jpg", "--model", path)
+    assert refused.code == 69
+    assert "--mean" in refused.err
+    done = edgecam("classify", PHOTOS / "cat.jpg", "--model", path, "--mean", "0", "--std", "255")
+    assert done.code == 0, done.err
+    wrong = edgecam("classify", PHOTOS / "cat.jpg", "--model", path, "--mean", "a,b")
+    assert wrong.code == 2
+    assert "--mean" in wrong.err
+
+
+def test_options_of_a_bare_model_do_not_override_a_card() -> None:
+    """A model directory knows its own normalisation; a silent override would give silent nonsense."""
+    done = edgecam("classify", PHOTOS / "cat.jpg", "--mean", "0", "--std", "255")
+    assert done.code == 2
+    assert "card" in done.err
+
+
+def test_a_missing_model_is_told_with_the_nearest_name() -> None:
+    """Exit 69: a model that this command needs."""
+    done = edgecam("classify", PHOTOS / "cat.jpg", "--model", "efficientnet_lite0")
+    assert done.code == 69
+    assert "efficientnet_lite0_int8" in done.err
+
+
+def test_init_writes_a_configuration_that_check_accepts(tmp_path: Path) -> None:
+    """The first two steps of a new user; an existing file is never overwritten unasked."""
+    path = tmp_path / "new" / "config.yaml"
+    done = edgecam("init", "--config", path)
+    assert done.code == 0, done.err
+    assert f"edgecam run --config {path}" in done.err
+    checked = edgecam("check", "--config", path)
+    assert checked.code == 0, checked.err
+    text = path.read_text()
+    assert "# classify at most so many frames per second" in text
+    again = edgecam("init", "--config", path)
+    assert again.code == 2
+    assert path.read_text() == text
+    assert edgecam("init", "--config", path, "--force").code == 0
+
+
+def test_the_shipped_model_is_listed_and_inspected(conforms: Callable[[str, Any], None]) -> None:
+    """Both commands work on nothing but an installation, and keep their schemas."""
+    listed = json.loads(edgecam("models", "list", "--json").out)
+    conforms("models", listed)
+    assert "efficientnet_lite0_int8" in str(listed)
+    inspected = json.loads(edgecam("inspect", "efficientnet_lite0_int8", "--json").out)
+    conforms("inspect", inspected)
+    assert inspected["parameters"] == pytest.approx(4.63e6, rel=0.01)
+    assert inspected["macs"] == pytest.approx(385e6, rel=0.01)
+    assert inspected["custom_ops"] == []
+
+
+@pytest.mark.shared_data
+def test_real_models_of_others_run_or_are_refused_by_name(shared_data: Path) -> None:
+    """Two MobileNets name a parrot; the Edge TPU twin and a broken model are refused in one line."""
+    models, parrot = shared_data / "models", shared_data / "images" / "parrot.jpg"
+    labels = models / "imagenet_labels.txt"
+    for name in ("tf2_mobilenet_v2_1.0_224_ptq", "mobilenet_v1_0.25_128_quant"):
+        done = edgecam("classify", parrot, "--model", models / f"{name}.tflite", "--labels", labels, "--json")
+        assert done.code == 0, done.err
+        said = {entry["label"] for entry in json.loads(done.out)["top"]}
+        assert said & {"macaw", "lorikeet", "sulphur-crested cockatoo, Kakatoe galerita, Cacatua galerita"}
+    twin = edgecam("classify", parrot, "--model", models / "mobilenet_v1_0.25_128_quant_edgetpu.tflite")
+    assert twin.code == 69
+    assert "Edge TPU" in twin.err
+    person = edgecam(
+        "classify",
+        parrot,
+        "--model",
+        shared_data / "tinyml" / "person_detect.tflite",
+        "--mean",
+        "128",
+        "--std",
+        "1",
+    )
+    assert person.code == 69
+    assert "quantized_dimension" in person.err
+    for refused in (twin, person):
+        assert len(refused.err.strip().splitlines()) == 1
+        assert "Traceback" not in refused.err
+
+
+@pytest.mark.shared_data
+def test_a_parrot_is_a_parrot(shared_data: Path) -> None:
+    """The shipped model on a large photograph."""
+    done = edgecam("classify", shared_data / "images" / "parrot.jpg", "--json")
+    assert json.loads(done.out)["top"][0]["label"] == "macaw"
