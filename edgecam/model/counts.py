@@ -38,15 +38,13 @@ def count_macs(graph: Graph) -> int:
 
 
 def _step_macs(step: Operator, graph: Subgraph) -> int:
-    count = _COUNTERS.get(step.name)
-    if count is None or step.custom or len(step.inputs) <= 1 or not step.outputs:
+    if step.custom or step.name not in _COUNTERS or not step.outputs:
         return 0
-    inputs = [graph.tensor(index) for index in step.inputs]
+    needed, count = _COUNTERS[step.name]
+    inputs = [graph.tensor(index) for index in step.inputs[:needed]]
     output = graph.tensor(step.outputs[0])
-    known = [tensor for tensor in inputs if tensor is not None]
-    if output is None or known != inputs[: len(known)]:
-        return 0
-    return count(known, output)
+    present = [tensor for tensor in inputs if tensor is not None]
+    return count(present, output) if output is not None and len(present) == needed else 0
 
 
 def _size(shape: tuple[int, ...]) -> int:
@@ -76,15 +74,14 @@ def _batch_matmul(inputs: list[Tensor], output: Tensor) -> int:
 
 def _transposed_convolution(inputs: list[Tensor], _output: Tensor) -> int:
     # Inputs: output shape, filter (output channels, height, width, input channels), picture.
-    if len(inputs) <= 2:  # noqa: PLR2004 - the three inputs above
-        return 0
     return inputs[2].elements * _size(inputs[1].shape[:3])
 
 
-_COUNTERS: dict[str, Callable[[list[Tensor], Tensor], int]] = {
-    "CONV_2D": _convolution,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _fully_connected,
-    "BATCH_MATMUL": _batch_matmul,
-    "TRANSPOSE_CONV": _transposed_convolution,
+# How many inputs each formula looks at, and the formula.
+_COUNTERS: dict[str, tuple[int, Callable[[list[Tensor], Tensor], int]]] = {
+    "CONV_2D": (2, _convolution),
+    "DEPTHWISE_CONV_2D": (2, _depthwise),
+    "FULLY_CONNECTED": (2, _fully_connected),
+    "BATCH_MATMUL": (2, _batch_matmul),
+    "TRANSPOSE_CONV": (3, _transposed_convolution),
 }
