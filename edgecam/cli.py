@@ -130,7 +130,7 @@ def watch(
     url: Annotated[str, typer.Option(help="The broker: mqtt://host[:port].")] = "mqtt://127.0.0.1:1883",
     base: Annotated[str, typer.Option(help="First levels of the topics, as mqtt.base.")] = "edgecam",
     device: Annotated[str, typer.Option(help="One device; +: all.")] = "+",
-    camera: Annotated[str | None, typer.Option(help="One camera only.")] = None,
+    camera: Annotated[str, typer.Option(help="One camera; +: all.")] = "+",
     seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0)] = None,
     *,
     plain: Annotated[bool, typer.Option("--plain", help="A line per change, also on a terminal.")] = False,

@@ -40,9 +40,6 @@ class Runner:
             plan: what `assemble` made of it.
             device: this box in topics.
             password: for the broker.
-
-        Raises:
-            BrokerError: the embedded broker cannot be started.
         """
         self._plan = plan
         self._over = Event()
@@ -65,7 +62,11 @@ class Runner:
         self._ended: set[str] = set()
 
     def start(self) -> None:
-        """Start from the network back to the cameras, so that nobody hands on into the void."""
+        """Start from the network back to the cameras, so that nobody hands on into the void.
+
+        Raises:
+            BrokerError: the embedded broker cannot be started.
+        """
         # The engine has its own threads; OpenCV's would only take the cores from it.
         cv2.setNumThreads(1)
         self._uplink.start()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event
-from urllib.parse import urlsplit
 
 from edgecam.clock import Clock
+from edgecam.config.rules import parse_broker
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
 from edgecam.publish.broker import EmbeddedBroker
@@ -14,12 +14,11 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import MemoryQueue, Outbox
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import BrokerAddress, Protocol, parse_broker
+from edgecam.publish.wire import BrokerAddress, Protocol
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
 
 # Tells several edgecams of one device apart; there is one until the unit template names them.
 _INSTANCE = "main"
-_EMBEDDED_HOST, _EMBEDDED_PORT = "127.0.0.1", 1883
 
 
 class Uplink:
@@ -36,29 +35,32 @@ class Uplink:
     ) -> None:
         """Args: the block `mqtt`; this box; the login's password; what to do each heartbeat; whom to tell."""
         self._config = config
-        self._login = (config.username, password)
-        self._device = device
         self._heartbeat = heartbeat
         self._crew = Crew(fail)
         self._stop = Event()
-        self._broker = _embedded_broker(config.url)
         self._outbox = Outbox(MemoryQueue(max_items=config.outbox.max_events))
         self._topics = Topics(config.base, device)
         self._clock = Clock()
-        # The port of an embedded broker may be chosen only when it starts, so the link comes after it.
-        if self._broker is not None:
-            self._broker.start()
+        where = parse_broker(config.url)
+        self._broker = EmbeddedBroker(where.host, where.port) if where.embedded else None
         self._link = MqttLink(
-            self._address(),
+            BrokerAddress(where.host, where.port, config.username, password),
             client_id=f"{config.base.replace('/', '-')}-{device}-{_INSTANCE}",
-            protocol=Protocol(config.protocol),
+            # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
+            protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),
             will=will_of(self._topics),
             before_connect=self._broker.ensure_running if self._broker else None,
         )
         self.publisher = Publisher(self._link, self._outbox, self._topics, read_clock=self._clock.read)
 
     def start(self) -> None:
-        """Start the publish worker; it connects, and goes on trying."""
+        """Start the embedded broker, if there is one, and the publish worker, which connects by itself.
+
+        Raises:
+            BrokerError: the embedded broker cannot be started.
+        """
+        if self._broker is not None:
+            self._broker.start()
         worker = PublishWorker(
             self._link,
             self._outbox,
@@ -77,18 +79,3 @@ class Uplink:
         self._crew.join(timeout_s=timeout_s)
         if self._broker is not None:
             self._broker.stop()
-
-    def _address(self) -> BrokerAddress:
-        username, password = self._login
-        if self._broker is not None:
-            return BrokerAddress(self._broker.host, self._broker.port)
-        return parse_broker(self._config.url, username=username, password=password)
-
-
-def _embedded_broker(url: str) -> EmbeddedBroker | None:
-    """The broker that `embedded` or `embedded://HOST:PORT` asks for; None for one of somebody else."""
-    if not url.startswith("embedded"):
-        return None
-    parts = urlsplit(url)
-    port = _EMBEDDED_PORT if parts.port is None else parts.port
-    return EmbeddedBroker(parts.hostname or _EMBEDDED_HOST, port)
