@@ -37,10 +37,10 @@ class V4l2Camera(BaseCamera):
         now_ns: Callable[[], int] = boot_ns,
         stall_s: float = _STALL_S,
     ) -> None:
-        """Open the device and set size and rate; what it gives instead is logged and in `description`.
+        """Open the device, set size and rate (what it gives instead is logged), and see that a frame comes.
 
         Raises:
-            CameraLost: not there now, or in use.
+            CameraLost: not there now, in use, or no frame within 5 s.
             SourceError: not a camera, or not ours to open.
         """
         import cv2
@@ -54,15 +54,20 @@ class V4l2Camera(BaseCamera):
                 f"{source.shown}: {path} ({capability.card}) is in use or broken; {who_uses(path)}"
             )
         given = configure(capture, settings)
+        # The first frame starts the stream and must be taken out before waitAny, which would take it itself
+        # and then wait for a second one, for which the one buffer is not free.
+        if not capture.grab() or not capture.retrieve()[0]:
+            capture.release()
+            raise CameraLost(f"{source.shown}: {path} ({capability.card}) gives no picture; plug it in anew")
         super().__init__(live=True, description=f"{source.shown} ({capability.card}) {given}")
         self._shown = source.shown
         self._now_ns = now_ns
         self._stall_ns = round(stall_s * 1e9)
-        self._newest_ns = now_ns()
+        self._arrived_ns = now_ns()
         self._capture = SharedCapture(capture, description=source.shown)
 
     def read(self, timeout_s: float) -> Shot | None:
-        """The next frame, or None; the first may take the driver up to 5 s, whatever `timeout_s` says.
+        """The next frame, or None if none came within `timeout_s`.
 
         Raises:
             CameraLost: unplugged, nothing for 5 s, or closed before.
@@ -76,16 +81,17 @@ class V4l2Camera(BaseCamera):
                 good, ready = cv2.VideoCapture.waitAny([capture], timeoutNs=max(1, round(timeout_s * 1e9)))
             except cv2.error as error:
                 raise CameraLost(f"{self._shown}: the device failed; was the camera unplugged?") from error
-            if good and not ready:
+            # An array of stream numbers, whose own truth would be that of its only number, 0.
+            if good and not len(ready):
                 raise CameraLost(f"{self._shown}: the device hung up; was the camera unplugged?")
-            if not ready:
+            if not good:
                 self._check_stall()
                 return None
-            self._newest_ns = self._now_ns()
+            self._arrived_ns = self._now_ns()
             pixels = _retrieve(capture, shown=self._shown)
             position_ms = capture.get(cv2.CAP_PROP_POS_MSEC)
         captured_ns, basis = capture_time(
-            position_ms, arrived_ns=self._newest_ns, offset_ns=monotonic_offset_ns()
+            position_ms, arrived_ns=self._arrived_ns, offset_ns=monotonic_offset_ns()
         )
         height_px, width_px = pixels.shape[:2]
         image = Image(pixels=pixels, format=PixelFormat.BGR, width_px=width_px, height_px=height_px)
@@ -96,7 +102,7 @@ class V4l2Camera(BaseCamera):
         self._capture.close()
 
     def _check_stall(self) -> None:
-        waited_ns = self._now_ns() - self._newest_ns
+        waited_ns = self._now_ns() - self._arrived_ns
         if waited_ns >= self._stall_ns:
             raise CameraLost(
                 f"{self._shown}: no frame for {waited_ns / 1e9:.1f} s; is the camera's power or cable good?"

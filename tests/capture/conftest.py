@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from stream_servers import numbered_jpegs
 
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer
@@ -46,20 +43,6 @@ def _quiet_opencv() -> None:
 
 
 @pytest.fixture(scope="session")
-def stream_servers() -> ModuleType:
-    """`stream_servers.py` beside this file, loaded by its path."""
-    path = Path(__file__).parent / "stream_servers.py"
-    spec = importlib.util.spec_from_file_location("edgecam_test_stream_servers", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def jpegs(stream_servers: ModuleType) -> list[bytes]:
+def jpegs() -> list[bytes]:
     """A hundred numbered pictures of 320x240, as JPEG."""
-    numbered: list[bytes] = stream_servers.numbered_jpegs()
-    return numbered
+    return numbered_jpegs()

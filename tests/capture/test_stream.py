@@ -6,9 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from types import ModuleType
 
 import pytest
+from stream_servers import MjpegServer, RtspServer, StreamServer
 
 from edgecam.capture.camera import CameraSettings, open_camera
 from edgecam.capture.pattern import read_counter
@@ -17,7 +17,7 @@ from edgecam.config.source import parse_source
 from edgecam.errors import CameraLost
 from edgecam.records import AgeBasis, PixelFormat
 
-KINDS = ["MjpegServer", "RtspServer"]
+KINDS = [MjpegServer, RtspServer]
 FPS = 40.0
 SECRETS = {"user": "bob", "password": "Zq7secret"}
 
@@ -40,12 +40,10 @@ for url in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_pictures_are_right_and_in_order(
-    stream_servers: ModuleType, jpegs: list[bytes], kind: str
-) -> None:
+def test_the_pictures_are_right_and_in_order(jpegs: list[bytes], kind: type[StreamServer]) -> None:
     """Numbered frames arrive one after the other, BGR, of the right size, timed at arrival."""
     with (
-        getattr(stream_servers, kind)(jpegs, fps=FPS) as server,
+        kind(jpegs, fps=FPS) as server,
         open_camera(parse_source(server.url), CameraSettings()) as camera,
     ):
         assert camera.live
@@ -61,11 +59,9 @@ def test_the_pictures_are_right_and_in_order(
         assert 0 <= arrived_ns - shot.captured_ns < 5_000_000_000
 
 
-def test_what_was_read_ahead_while_opening_is_not_passed_for_fresh(
-    stream_servers: ModuleType, jpegs: list[bytes]
-) -> None:
+def test_what_was_read_ahead_while_opening_is_not_passed_for_fresh(jpegs: list[bytes]) -> None:
     """FFmpeg takes a second of RTSP to know the stream; the first frame given is one sent after that."""
-    with stream_servers.RtspServer(jpegs, fps=FPS) as server:
+    with RtspServer(jpegs, fps=FPS) as server:
         started_s = time.monotonic()
         with StreamCamera(parse_source(server.url)) as camera:
             shot = camera.read(timeout_s=1)
@@ -76,12 +72,10 @@ def test_what_was_read_ahead_while_opening_is_not_passed_for_fresh(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stalled_stream_is_lost_after_the_stall_limit(
-    stream_servers: ModuleType, jpegs: list[bytes], kind: str
-) -> None:
+def test_a_stalled_stream_is_lost_after_the_stall_limit(jpegs: list[bytes], kind: type[StreamServer]) -> None:
     """The connection stays, nothing comes: CameraLost says how long it waited, and no password."""
     with (
-        getattr(stream_servers, kind)(jpegs, fps=FPS, **SECRETS) as server,
+        kind(jpegs, fps=FPS, **SECRETS) as server,
         StreamCamera(parse_source(server.url), stall_s=0.4) as camera,
     ):
         assert camera.read(timeout_s=1)
@@ -94,10 +88,10 @@ def test_a_stalled_stream_is_lost_after_the_stall_limit(
 @pytest.mark.parametrize("how", ["end", "drop", "stop"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stream_that_ends_is_lost_and_can_be_opened_anew(
-    stream_servers: ModuleType, jpegs: list[bytes], kind: str, how: str
+    jpegs: list[bytes], kind: type[StreamServer], how: str
 ) -> None:
     """Ended in order, cut off, or the server gone: CameraLost at once; when it is back, frames again."""
-    with getattr(stream_servers, kind)(jpegs, fps=FPS) as server:
+    with kind(jpegs, fps=FPS) as server:
         with StreamCamera(parse_source(server.url)) as camera:
             getattr(server, how)()
             with pytest.raises(CameraLost, match="the stream ended"):
@@ -112,10 +106,10 @@ def test_a_stream_that_ends_is_lost_and_can_be_opened_anew(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_credentials_open_the_stream_and_are_told_nowhere(
-    stream_servers: ModuleType, jpegs: list[bytes], kind: str
+    jpegs: list[bytes], kind: type[StreamServer]
 ) -> None:
     """Right password, wrong password, wrong path, nobody there: neither user nor password in any output."""
-    with getattr(stream_servers, kind)(jpegs, fps=FPS, **SECRETS) as server:
+    with kind(jpegs, fps=FPS, **SECRETS) as server:
         urls = [
             server.url,
             server.url.replace("secret", "wrong"),
@@ -139,11 +133,9 @@ def test_credentials_open_the_stream_and_are_told_nowhere(
     assert "bob" not in told.stderr + told.stdout
 
 
-def test_a_stream_that_never_shows_a_frame_is_not_opened(
-    stream_servers: ModuleType, jpegs: list[bytes]
-) -> None:
+def test_a_stream_that_never_shows_a_frame_is_not_opened(jpegs: list[bytes]) -> None:
     """RTSP can describe a stream that never comes; that is no opened camera."""
-    with stream_servers.RtspServer(jpegs, fps=FPS) as server:
+    with RtspServer(jpegs, fps=FPS) as server:
         server.stall()
         with pytest.raises(CameraLost, match=r"no frame came|gave no video"):
             StreamCamera(parse_source(server.url), open_s=0.5, stall_s=0.3)
@@ -155,9 +147,9 @@ def test_an_unknown_host_is_told_apart_from_a_silent_one() -> None:
         StreamCamera(parse_source("rtsp://cam.invalid/live"), open_s=1)
 
 
-def test_closing_under_a_reader_is_safe_and_hangs_up(stream_servers: ModuleType, jpegs: list[bytes]) -> None:
+def test_closing_under_a_reader_is_safe_and_hangs_up(jpegs: list[bytes]) -> None:
     """The reader comes back with None or its last frame, the connection is gone, a later read is refused."""
-    with stream_servers.MjpegServer(jpegs, fps=FPS) as server:
+    with MjpegServer(jpegs, fps=FPS) as server:
         camera = StreamCamera(parse_source(server.url), stall_s=0.5)
         server.stall()
         answers: list[object] = []

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgecam.capture import v4l2
 from edgecam.capture.camera import CameraSettings, open_camera
@@ -31,6 +32,7 @@ class FakeCapture:
     """A `cv2.VideoCapture` of a USB camera, as OpenCV's V4L2 door behaves (cap_v4l.cpp)."""
 
     opens = True
+    starts = True
     modes: ClassVar[dict[tuple[int, int, int], float]] = {}
     """(fourcc, width, height) → the highest rate."""
     ready: ClassVar[Any] = (True, [0])
@@ -77,14 +79,18 @@ class FakeCapture:
         return state[name]
 
     @classmethod
-    def waitAny(cls, streams: list[FakeCapture], timeoutNs: int) -> tuple[bool, list[int]]:  # noqa: N802, N803
+    def waitAny(cls, streams: list[FakeCapture], timeoutNs: int) -> tuple[bool, NDArray[np.int32]]:  # noqa: N802, N803
         """Poll."""
         assert streams == [cls.last]
         assert timeoutNs > 0
         if isinstance(cls.ready, Exception):
             raise cls.ready
         good, ready = cls.ready
-        return good, ready
+        return good, np.array(ready, np.int32)
+
+    def grab(self) -> bool:
+        """Wait for a frame."""
+        return self.starts
 
     def retrieve(self) -> tuple[bool, Any]:
         """Decode."""
@@ -226,6 +232,14 @@ def test_a_camera_that_another_program_has_is_lost_with_the_remedy(device: type[
     device.opens = False
     with pytest.raises(CameraLost, match=r'\(HD Webcam\) is in use or broken; "fuser -v /dev/video0"'):
         V4l2Camera(SOURCE, CameraSettings())
+
+
+def test_a_camera_that_gives_no_first_frame_is_not_opened(device: type[FakeCapture]) -> None:
+    """It can be configured, but its stream does not start: given back, lost, tried again."""
+    device.starts = False
+    with pytest.raises(CameraLost, match=r"\(HD Webcam\) gives no picture"):
+        V4l2Camera(SOURCE, CameraSettings())
+    assert device.last.released
 
 
 @pytest.mark.skipif(not Path("/dev/video0").exists(), reason="no /dev/video0: no real V4L2 camera was read")

@@ -1,6 +1,6 @@
 """Two network cameras on loopback, made to misbehave: MJPEG over HTTP, JPEG over RTSP (RFC 2326, RFC 2435).
 
-Loaded by its path, with tests/support on the Python path::
+One of each behaves like this::
 
     with RtspServer(jpegs, fps=20, user="bob", password="secret") as server:
         open_camera(parse_source(server.url), …)
