@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 _START_S = 30.0
 _STOP_S = 3.0
 _SHUTDOWN_S = 2.0
+_CONNECT_S = 10.0
 _LISTENER = "default"
+# Protocol name and level in CONNECT; CONNACK with reason 0x84, unsupported protocol version.
+_MQTT_5 = b"\x00\x04MQTT\x05"
+_CONNACK_UNSUPPORTED = bytes([0x20, 3, 0, 0x84, 0])
 _CONFIG = {
     # The sockets are ours: so port 0 and a port in use can be told from outside.
     "listeners": {_LISTENER: {"type": "external"}},
@@ -109,15 +113,35 @@ class EmbeddedBroker:
 
 
 async def _serve(host: str, port: int) -> None:
+    from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
     from amqtt.broker import Broker
+
+    class Replaying(StreamReaderAdapter):  # type: ignore[misc] # amqtt is untyped
+        """Gives back first what was read already."""
+
+        def __init__(self, head: bytes, reader: asyncio.StreamReader) -> None:
+            super().__init__(reader)
+            self._head = head
+
+        async def read(self, n: int = -1) -> bytes:
+            if not self._head:
+                return bytes(await super().read(n))
+            start, self._head = self._head[:n], self._head[n:]
+            return start if len(start) == n else start + await super().read(n - len(start))
 
     broker = Broker(_CONFIG)
     await broker.start()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # amqtt leaves a connection open that it did not understand: MQTT 5, for one.
-        with contextlib.closing(writer):
-            await broker.stream_connected(reader, writer, listener_name=_LISTENER)
+        with contextlib.closing(writer), contextlib.suppress(EOFError, TimeoutError, OSError):
+            head = await asyncio.wait_for(_read_connect_head(reader), _CONNECT_S)
+            # amqtt would leave such a client without an answer.
+            if head.endswith(_MQTT_5):
+                writer.write(_CONNACK_UNSUPPORTED)
+            else:
+                await broker.external_connected(
+                    Replaying(head, reader), StreamWriterAdapter(writer), listener_name=_LISTENER
+                )
 
     server = await asyncio.start_server(accept, host, port)
     print("ready", server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
@@ -125,6 +149,14 @@ async def _serve(host: str, port: int) -> None:
     server.close()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
+
+
+async def _read_connect_head(reader: asyncio.StreamReader) -> bytes:
+    """CONNECT up to its protocol level: type, remaining length (1 to 4 bytes), name, level (MQTT, 3.1)."""
+    head = await reader.readexactly(2)
+    while head[-1] & 0x80 and len(head) < 5:  # noqa: PLR2004 - see above
+        head += await reader.readexactly(1)
+    return head + await reader.readexactly(len(_MQTT_5))
 
 
 def main(host: str, port: int) -> int:

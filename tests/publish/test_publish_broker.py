@@ -46,7 +46,7 @@ def connect(link: MqttLink) -> None:
 
 def test_the_link_falls_to_3_1_1_without_a_pause(broker: EmbeddedBroker) -> None:
     """The embedded broker does not speak MQTT 5; nobody waits five seconds to find that out."""
-    with link_to(broker) as link:
+    with link_to(broker, will=Will("a/availability", b"offline")) as link:
         began = time.monotonic()
         connect(link)
         assert time.monotonic() - began < 4
