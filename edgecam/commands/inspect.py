@@ -17,9 +17,9 @@ from rich.table import Table
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
 from edgecam.model.card import read_card
-from edgecam.model.counts import count_macs, count_parameters
-from edgecam.model.graph import Graph, Tensor, read_graph
+from edgecam.model.graph import Graph, read_graph
 from edgecam.model.model import Model
+from edgecam.model.network import Tensor
 from edgecam.model.store import CARD_FILE, find_model, load_model
 from edgecam.records import TensorSpec
 
@@ -65,8 +65,8 @@ def _report(file: Path, load: Callable[[], Model]) -> dict[str, Any]:
     return {
         "schema": 1,
         "file": str(file),
-        "parameters": count_parameters(graph),
-        "macs": count_macs(graph),
+        "parameters": graph.parameters,
+        "macs": graph.macs,
         "bytes": graph.bytes,
         "operators": dict(graph.operators.most_common()),
         "inputs": [_spec(tensor) for tensor in graph.inputs],

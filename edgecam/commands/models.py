@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgecam.model.counts import count_macs, count_parameters
 from edgecam.model.store import Listing, list_models, shipped_folder
 
 
@@ -64,8 +63,8 @@ def _entry(listing: Listing) -> dict[str, Any]:
         "classes": len(model.labels),
         "groups": len(model.groups),
         "bytes": graph.bytes,
-        "parameters": count_parameters(graph),
-        "macs": count_macs(graph),
+        "parameters": graph.parameters,
+        "macs": graph.macs,
         "licence": model.card.licence,
         "source": model.card.source,
     }

@@ -3,6 +3,7 @@
 LiteRT's C++ announces its CPU delegate with an `INFO:` line on file descriptor 2, and no environment
 variable or Python call turns that off (`TF_CPP_MIN_LOG_LEVEL` is not heard). So the descriptor is caught
 for the few milliseconds of loading; whatever else was written meanwhile, by anyone, is passed on after.
+The price: should the library abort the process in these milliseconds, its last words are lost.
 """
 
 from __future__ import annotations

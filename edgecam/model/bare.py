@@ -9,7 +9,6 @@ from pathlib import Path
 
 from edgecam.errors import ModelError
 from edgecam.model.card import Card, Channels, InputCard, OutputCard, OutputKind
-from edgecam.model.counts import count_macs, count_parameters
 from edgecam.model.graph import Graph, parse_graph, read_model_bytes
 from edgecam.model.labels import fit_labels, parse_labels, read_labels
 from edgecam.model.model import Model
@@ -62,8 +61,8 @@ def bare_model(
         output=OutputCard(kind=_output_kind(graph)),
         licence=graph.metadata.licence or "unknown",
         source=str(path),
-        parameters=count_parameters(graph),
-        macs=count_macs(graph),
+        parameters=graph.parameters,
+        macs=graph.macs,
     )
     return Model(name=card.name, path=path, sha256=digest, card=card, labels=_labels(graph, path, labels))
 

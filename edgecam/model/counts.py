@@ -6,35 +6,35 @@ batch normalisation is folded away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 
-from edgecam.model.graph import Graph, Operator, Subgraph, Tensor
+from edgecam.model.network import Operator, Subgraph, Tensor
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
-def count_parameters(graph: Graph) -> int:
+def count_parameters(subgraphs: Iterable[Subgraph]) -> int:
     """Values of all constant tensors that are weights or biases.
 
     An integer constant is one only if it is quantized: a shape or a padding is not.
     """
     return sum(
         tensor.elements
-        for subgraph in graph.subgraphs
+        for subgraph in subgraphs
         for tensor in subgraph.tensors
         if tensor.constant_bytes and (tensor.dtype in _FLOATS or tensor.scales)
     )
 
 
-def count_macs(graph: Graph) -> int:
+def count_macs(subgraphs: Iterable[Subgraph]) -> int:
     """Multiply-accumulates of one inference, of the operators that matter.
 
     Convolution: prod(output) * prod(filter[1:]); depthwise: prod(output) * kernel height * width;
     fully connected and batch matmul: prod(output) * inner length; transposed convolution:
     prod(input) * kernel height * width * output channels.
     """
-    return sum(_step_macs(step, subgraph) for subgraph in graph.subgraphs for step in subgraph.steps)
+    return sum(_step_macs(step, subgraph) for subgraph in subgraphs for step in subgraph.steps)
 
 
 def _step_macs(step: Operator, graph: Subgraph) -> int:

@@ -49,7 +49,7 @@ def check_card(card: Card, graph: Graph, *, path: Path) -> None:
     """Refuse a card (at `path`) that describes another input than the model has.
 
     Raises:
-        ModelError: size or channels differ.
+        ModelError: size or channels differ, or the self-test names a class that the model has not.
     """
     _, height, width, channels = graph.inputs[0].shape
     if (card.input.width_px, card.input.height_px) != (width, height):
@@ -62,6 +62,11 @@ def check_card(card: Card, graph: Graph, *, path: Path) -> None:
         raise ModelError(
             f"{path}: input.color is {card.input.color} in the card, but the model's input has "
             f"{channels} channel{'s' * (channels > 1)}; set it to {wanted}"
+        )
+    if card.self_test is not None and max(card.self_test.top5) >= graph.classes:
+        raise ModelError(
+            f"{path}: self_test.top5 names output {max(card.self_test.top5)}, but the model has "
+            f"{graph.classes} outputs, counted from 0; correct the card"
         )
 
 

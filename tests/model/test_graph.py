@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecam.errors import ModelError
-from edgecam.model.counts import count_macs, count_parameters
-from edgecam.model.graph import Graph, Operator, Subgraph, Tensor, parse_graph, read_graph
+from edgecam.model.graph import Graph, parse_graph, read_graph
 from edgecam.model.metadata import Metadata
+from edgecam.model.network import Operator, Subgraph, Tensor
 
 HERE = Path("net.tflite")
 # What a damaged offset, length or index looks like: huge, negative, nothing, small.
@@ -40,8 +40,8 @@ def test_parameters_are_weights_and_biases_wherever_they_lie(
 ) -> None:
     """Large models keep their weights after the flatbuffer; they count all the same."""
     graph = parse_graph(tiny.make(tiny.Tiny(dtype=dtype, external=external)), path=HERE)
-    assert count_parameters(graph) == 4 * 8 * 8 * 3 + 4
-    assert count_macs(graph) == 4 * 8 * 8 * 3
+    assert graph.parameters == 4 * 8 * 8 * 3 + 4
+    assert graph.macs == 4 * 8 * 8 * 3
 
 
 def test_a_custom_operator_is_listed_by_its_own_name(tiny: ModuleType) -> None:
@@ -95,7 +95,7 @@ def test_multiply_accumulates_follow_their_formulas(
     tensors = (*(_computed(shape) for shape in inputs), _computed(output))
     step = Operator(name, custom=False, inputs=tuple(range(len(inputs))), outputs=(len(inputs),))
     graph = Graph((Subgraph(tensors, (step,), (0,), (len(inputs),)),), 0, Metadata())
-    assert count_macs(graph) == macs
+    assert graph.macs == macs
 
 
 def test_shapes_and_paddings_are_no_parameters() -> None:
@@ -108,7 +108,7 @@ def test_shapes_and_paddings_are_no_parameters() -> None:
         _computed((1, 100)),
     )
     graph = Graph((Subgraph(tensors, (), (0,), (0,)),), 0, Metadata())
-    assert count_parameters(graph) == 15 + 7 + 11
+    assert graph.parameters == 15 + 7 + 11
 
 
 @pytest.mark.parametrize("inputs", [(), (0,), (0, -1), (0, 99)])
@@ -117,7 +117,7 @@ def test_a_step_without_its_inputs_counts_nothing(inputs: tuple[int, ...]) -> No
     tensors = (_computed((1, 8)), _computed((1, 4)))
     for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL"):
         step = Operator(name, custom=False, inputs=inputs, outputs=(1,))
-        assert count_macs(Graph((Subgraph(tensors, (step,), (0,), (1,)),), 0, Metadata())) == 0
+        assert Graph((Subgraph(tensors, (step,), (0,), (1,)),), 0, Metadata()).macs == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x00" * 64, b"PK\x03\x04" + b"x" * 60])
@@ -182,8 +182,8 @@ def test_damaged_bytes_give_a_graph_or_a_model_error(
         data[place : place + len(value)] = value
     with suppress(ModelError):
         graph = parse_graph(bytes(data), path=HERE)
-        assert count_parameters(graph) >= 0
-        assert count_macs(graph) >= 0
+        assert graph.parameters >= 0
+        assert graph.macs >= 0
         assert sum(graph.operators.values()) == sum(len(part.steps) for part in graph.subgraphs)
         assert graph.ends_in_softmax in (True, False)
         assert graph.inputs
@@ -205,5 +205,5 @@ def test_counts_agree_with_the_published_ones(
 ) -> None:
     """MobileNet v1 and v2 and MLPerf Tiny's networks have known sizes."""
     graph = read_graph(shared_data / file)
-    assert count_parameters(graph) == pytest.approx(parameters, rel=5e-3)
-    assert count_macs(graph) == pytest.approx(macs, rel=5e-3)
+    assert graph.parameters == pytest.approx(parameters, rel=5e-3)
+    assert graph.macs == pytest.approx(macs, rel=5e-3)

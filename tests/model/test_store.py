@@ -170,7 +170,9 @@ def test_scores_in_four_axes_are_accepted(tiny: ModuleType, folder: Path) -> Non
         ),
     ],
 )
-def test_a_card_that_describes_another_input_is_refused(folder: Path, old: str, new: str, said: str) -> None:
+def test_a_card_that_describes_another_network_is_refused(
+    folder: Path, old: str, new: str, said: str
+) -> None:
     """The card and the file must speak of the same picture."""
     _replace(folder / "card.yaml", old, new)
     assert said in _refusal(folder)
