@@ -19,8 +19,9 @@ from edgecam.records import Image, PixelFormat
 
 log = logging.getLogger(__name__)
 
-_MAX_FPS = 1000.0
-# Below this share of the frames that the file announces, its end is worth a warning.
+# What a raw stream says beyond this is the tick of its clock.
+_MAX_FPS = 240.0
+# Below this share of the time that the file announces, its end is worth a warning.
 _WHOLE = 0.9
 
 
@@ -51,7 +52,7 @@ class VideoFile(Playback):
 
 
 @dataclass
-class _Timeline:
+class Timeline:
     """The moments of frames, over the repetitions of a recording."""
 
     interval_ns: int
@@ -69,6 +70,11 @@ class _Timeline:
         self.last_ns = due_ns
         return due_ns
 
+    @property
+    def played_ns(self) -> int:
+        """How much of this repetition was played."""
+        return 0 if self.last_ns is None else self.last_ns + self.interval_ns - self.start_ns
+
     def repeat(self) -> None:
         """The recording starts over, one frame after its last."""
         self.start_ns = (self.last_ns or 0) + self.interval_ns
@@ -76,23 +82,24 @@ class _Timeline:
 
 def _play(path: Path, *, fps: float, loop: bool) -> Iterator[Scheduled]:
     """The frames of the file; a loop opens it anew, since not every format can be rewound."""
-    timeline: _Timeline | None = None
+    timeline: Timeline | None = None
     while True:
         capture = _open(path)
         try:
             own_fps = capture.get(_property("CAP_PROP_FPS"))
             interval_ns = round(1e9 / (own_fps if 0 < own_fps <= _MAX_FPS else fps))
-            timeline = timeline or _Timeline(interval_ns)
-            count = 0
+            announced_ns = max(0, capture.get(_property("CAP_PROP_FRAME_COUNT"))) * interval_ns
+            timeline = timeline or Timeline(interval_ns)
             for position_ms, image in _decode(capture):
-                count += 1
                 yield Scheduled(timeline.place(position_ms), image)
-            expected = capture.get(_property("CAP_PROP_FRAME_COUNT"))
         finally:
             capture.release()
-        if 0 < count < expected * _WHOLE:
-            log.warning("recording ended early file=%s frames=%d expected=%d", path, count, expected)
-        if not loop or not count:
+        if 0 < timeline.played_ns < announced_ns * _WHOLE:
+            played_s, announced_s = timeline.played_ns / 1e9, announced_ns / 1e9
+            log.warning(
+                "recording ended early file=%s seconds=%.1f announced=%.1f", path, played_s, announced_s
+            )
+        if not loop or timeline.played_ns <= 0:
             return
         timeline.repeat()
 

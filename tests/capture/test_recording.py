@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from edgecam.capture.camera import CameraSettings, open_camera
 from edgecam.capture.pacing import Pacer
 from edgecam.capture.pattern import draw_pattern, read_counter
-from edgecam.capture.recording import VideoFile
+from edgecam.capture.recording import Timeline, VideoFile
 from edgecam.config.source import parse_source
 from edgecam.errors import EndOfRecording, SourceError
 
@@ -93,10 +94,22 @@ def test_a_video_that_breaks_off_is_played_so_far_and_the_log_says_so(
         numbers = play(camera)
     assert 1 < len(numbers) < FRAMES
     assert numbers[:-1] == list(range(len(numbers) - 1))
+    played_s = len(numbers) / FPS
     assert (
-        f"recording ended early file={tmp_path / 'cut.avi'} frames={len(numbers)} expected={FRAMES}"
+        f"recording ended early file={tmp_path / 'cut.avi'} seconds={played_s:.1f} announced=0.6"
         in caplog.text
     )
+
+
+def test_uneven_times_are_kept_and_broken_ones_replaced() -> None:
+    """A variable rate plays as recorded; a time that does not advance or is no number costs one interval."""
+    timeline = Timeline(interval_ns=40)
+    positions_ms = (0.0, 100e-6, 250e-6, 250e-6, 10e-6, math.nan, 500e-6)
+    assert [timeline.place(position_ms) for position_ms in positions_ms] == [0, 100, 250, 290, 330, 370, 500]
+    assert timeline.played_ns == 540
+    timeline.repeat()
+    assert timeline.played_ns == 0
+    assert [timeline.place(position_ms) for position_ms in (0.0, 100e-6)] == [540, 640]
 
 
 @pytest.mark.parametrize(
