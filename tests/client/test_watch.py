@@ -254,5 +254,5 @@ def test_a_terminal_gets_the_live_table(broker: Mosquitto) -> None:
         assert process.wait(20) == 0
     os.close(ours)
     text = shown.decode()
-    for part in ("network says", "cat", "0.91", "tabby 0.81", "online"):
-        assert part in text
+    for wanted in ("network says", "cat", "0.91", "tabby 0.81", "online"):
+        assert wanted in text
