@@ -1,7 +1,7 @@
 """Build the int8 models from published weights, on a workstation: x86-64 Linux, 3 GB of disk, some minutes.
 
-The shipped model:    scripts/build_models.py --only efficientnet_lite0_int8 --out models
-MobileNetV2:          scripts/build_models.py --only mobilenet_v2_int8
+The shipped model:    python scripts/build_models.py --only efficientnet_lite0_int8 --out models
+MobileNetV2:          python scripts/build_models.py --only mobilenet_v2_int8
 
 The tools (pinned) go into a virtual environment of their own; building twice gives the same bytes.
 """
@@ -89,7 +89,7 @@ def build(python: Path, recipe: Recipe, *, wheel: Path, out: Path, with_float: b
     command += ["--wheel", str(wheel), "--out", str(out.resolve()), "--shipped", str(SHIPPED)]
     if with_float:
         command.append("--float")
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
     subprocess.run(command, check=True, env=environment)
 
 

@@ -38,7 +38,7 @@ _ANIMALS = (
     Group("elephant", "Elephants", ("elephant#1",), ("tusker",)),
     Group("rabbit", "Rabbits and hares", ("leporid#1",)),
     Group("rodent", "Squirrels, hamsters, beavers and their kin", ("rodent#1",)),
-    Group("weasel", "Weasels, ferrets, otters, skunks and badgers", ("musteline_mammal#1",)),
+    Group("weasel_family", "Weasels, ferrets, otters, skunks and badgers", ("musteline_mammal#1",)),
     Group("bird", "Birds, wild and domestic", ("bird#1",)),
     Group("chicken", "Hens and roosters", (), ("rooster", "hen")),
     Group("fish", "Fishes, sharks and rays among them", ("fish#1",)),
