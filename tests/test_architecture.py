@@ -44,7 +44,7 @@ ROOMS = {
     "vision": room("records model", "numpy cv2"),
     "inference": room("records errors model vision", "numpy ai_edge_litert tflite_runtime"),
     "decision": room("records", "numpy"),
-    "publish": room("records reports errors", "paho amqtt"),
+    "publish": room("records reports errors", "paho amqtt pydantic"),
     "appliance": room("records errors"),
     "pipeline": room(
         "records reports errors config clock capture model vision inference decision publish", "numpy cv2"
