@@ -27,6 +27,7 @@ _START_S = 30.0
 _STOP_S = 3.0
 _SHUTDOWN_S = 2.0
 _CONNECT_S = 10.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LISTENER = "default"
 # Protocol name and level in CONNECT; CONNACK with reason 0x84, unsupported protocol version.
 _MQTT_5 = b"\x00\x04MQTT\x05"
@@ -81,6 +82,8 @@ class EmbeddedBroker:
             )
         self.port = int(rest)
         log.info("embedded broker started host=%s port=%d", self.host, self.port)
+        if self.host not in _LOOPBACK:
+            log.warning("embedded broker is open to the network, without a login host=%s", self.host)
 
     def ensure_running(self) -> None:
         """Start it again if it has died; raises BrokerError."""

@@ -78,6 +78,9 @@ class MqttLink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Left by an error, the broker shall speak the will.
+        if kind is not None:
+            self.abandon()
         self.close()
 
     @property
@@ -141,6 +144,10 @@ class MqttLink:
         return self._session.publish(
             topic, payload, qos=qos, retain=retain, content_type=content_type, expiry_s=expiry_s
         )
+
+    def abandon(self) -> None:
+        """End the connection without a goodbye: the broker speaks the will."""
+        self._drop()
 
     def close(self) -> None:
         """Say goodbye, so that the broker keeps the will to itself, and let everything go; idempotent."""

@@ -80,14 +80,12 @@ class PublishWorker:
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set (wake the link then), send what waits, say `offline`, close the link."""
         self._heartbeat_due_s = time.monotonic() + self._timing.heartbeat_s
-        try:
+        with self._link:
             while not stop.is_set():
                 self._handle(self._link.step(self._patience_s()))
                 self._keep_time()
                 self._send()
             self._say_offline()
-        finally:
-            self._link.close()
 
     def _patience_s(self) -> float:
         due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))
@@ -183,6 +181,9 @@ class PublishWorker:
         ends_s = time.monotonic() + self._timing.farewell_s
         while self._unanswered and self._link.connected and self._wait_for_answers(ends_s):
             pass
+        if self._unanswered:
+            # Nobody knows whether `offline` has arrived: let the will say it.
+            self._link.abandon()
 
     def _wait_for_answers(self, ends_s: float) -> bool:
         left_s = ends_s - time.monotonic()

@@ -379,3 +379,32 @@ def test_a_stop_without_a_broker_does_not_wait_for_one(tmp_path: Path) -> None:
     assert time.monotonic() - began < 3
     assert us.publisher.mqtt_stats().outbox == 1
     assert us.clock().boot_ns > AT.boot_ns
+
+
+def test_a_worker_that_fails_is_told_offline_by_its_will(tmp_path: Path) -> None:
+    """A bug ends the connection without a goodbye: nobody believes a device that has fallen silent."""
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    with Mosquitto(tmp_path) as broker, Listener(broker.port) as listener:
+        us = Station(broker, heartbeat=fail, timing=PublishTiming(heartbeat_s=0.5))
+        with pytest.raises(RuntimeError, match="a bug"):
+            us._worker.run(threading.Event())
+        listener.wait(lambda: len(listener.on(TOPICS.availability)) == 2)
+    assert [heard.payload for heard in listener.on(TOPICS.availability)] == [b"online", b"offline"]
+
+
+def test_a_stop_with_a_hanging_broker_ends_in_time_and_leaves_the_will(tmp_path: Path) -> None:
+    """`offline` was never answered: the connection is left without a goodbye, within the deadlines."""
+    timing = PublishTiming(drain_s=0.2, farewell_s=0.2)
+    with Mosquitto(tmp_path) as broker:
+        with Station(broker, timing=timing) as us:
+            us.wait(connected=True)
+            broker.freeze()
+            us.publisher.event(event())
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+        broker.thaw()
+        with Listener(broker.port) as late:
+            late.wait(lambda: late.on(TOPICS.availability)[-1:] and late.heard[-1].payload == b"offline")
