@@ -11,9 +11,19 @@ import threading
 from concurrent.futures import CancelledError
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgecam.capture.base import BaseCamera, boot_ns
 from edgecam.capture.camera import Camera, CameraSettings
-from edgecam.capture.picamera_setup import LIBRARY_ERRORS, Layout, acquire, configure, import_picamera2
+from edgecam.capture.picamera_setup import (
+    LIBRARY_ERRORS,
+    Layout,
+    acquire,
+    configure,
+    import_picamera2,
+    release,
+)
 from edgecam.config.source import Source
 from edgecam.errors import CameraLost, UnreadableFrame
 from edgecam.records import AgeBasis, Image, Shot
@@ -39,12 +49,12 @@ def open_picamera(
         CameraLost: the camera is absent, or another program holds it.
     """
     library = import_picamera2(source.shown)
-    picam2 = acquire(library, source)
+    picam2, camera_id = acquire(library, source)
     try:
         layout = configure(picam2, settings, main_size_px=main_size_px, shown=source.shown)
         _start(picam2, shown=source.shown)
     except BaseException:
-        _close(picam2)
+        release(picam2, camera_id)
         raise
     model = picam2.camera_properties.get("Model", "unknown model")
     size = f"{layout.width_px}x{layout.height_px}"
@@ -59,15 +69,16 @@ def open_picamera(
         layout.color.full_range,
     )
     description = f"{source.shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
-    return PicameraCamera(picam2, layout=layout, description=description)
+    return PicameraCamera(picam2, camera_id=camera_id, layout=layout, description=description)
 
 
 class PicameraCamera(BaseCamera):
     """An open Picamera2 camera. One thread reads, any thread may close."""
 
-    def __init__(self, picam2: Any, *, layout: Layout, description: str) -> None:
+    def __init__(self, picam2: Any, *, camera_id: str, layout: Layout, description: str) -> None:
         """Take over a camera that runs."""
         super().__init__(live=True, description=description)
+        self._camera_id = camera_id
         self._layout = layout
         self._picam2: Any = picam2
         # The capture that is under way. After a time-out it is kept for the next read: Picamera2 would still
@@ -112,7 +123,7 @@ class PicameraCamera(BaseCamera):
         try:
             # The metadata are libcamera's; a SensorTimestamp is CLOCK_BOOTTIME, the start of the first row.
             sensor_ns = request.get_metadata().get("SensorTimestamp")
-            image = self._image(request.make_array("lores"))
+            image = self._image(request.make_buffer("lores"))
         except LIBRARY_ERRORS as error:
             raise UnreadableFrame(f"{self.description}: frame not readable: {error}") from error
         finally:
@@ -121,12 +132,11 @@ class PicameraCamera(BaseCamera):
             return Shot(image, captured_ns=int(sensor_ns), basis=AgeBasis.SENSOR)
         return Shot(image, captured_ns=arrived_ns, basis=AgeBasis.ARRIVAL)
 
-    def _image(self, pixels: Any) -> Image:
-        """`pixels` (uint8; I420 with its padding, NV12 already cropped by Picamera2) as an `Image`."""
+    def _image(self, buffer: NDArray[np.uint8]) -> Image:
+        """The picture in a copied buffer (one-dimensional uint8, with whatever the camera padded it)."""
         layout = self._layout
         rows = layout.height_px * 3 // 2
-        if pixels.shape[0] != rows or pixels.shape[1] < layout.width_px:
-            raise ValueError(f"expected {rows} rows of {layout.width_px} bytes or more, got {pixels.shape}")
+        pixels = buffer[: rows * layout.stride_bytes].reshape(rows, layout.stride_bytes)
         return Image(pixels, layout.format, layout.width_px, layout.height_px, layout.color)
 
     def _release(self, request: Any) -> None:
@@ -146,7 +156,7 @@ class PicameraCamera(BaseCamera):
                 return
             if job is not None:
                 _drop(picam2, job)
-            _close(picam2)
+            release(picam2, self._camera_id)
 
 
 def _start(picam2: Any, *, shown: str) -> None:
@@ -167,11 +177,3 @@ def _drop(picam2: Any, job: Any) -> None:
         return
     except (TimeoutError, *LIBRARY_ERRORS) as error:
         log.warning("camera request lost error=%s", error)
-
-
-def _close(picam2: Any) -> None:
-    """Close as far as it can be closed; a camera that is gone complains, and that is no news."""
-    try:
-        picam2.close()
-    except LIBRARY_ERRORS as error:
-        log.warning("camera did not close cleanly error=%s", error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,8 @@ from edgecam.capture.picamera_controls import controls_for
 from edgecam.config.source import Source
 from edgecam.errors import CameraLost, SourceError
 from edgecam.records import ColorSpace, PixelFormat, YuvMatrix
+
+log = logging.getLogger(__name__)
 
 # Picamera2 and libcamera's binding have no exceptions of their own: these are what they raise when a camera
 # refuses or vanishes.
@@ -26,6 +30,11 @@ _BUFFERS = 4
 _FORMATS = {"YUV420": PixelFormat.I420, "NV12": PixelFormat.NV12}
 _MATRICES = {"Rec601": YuvMatrix.BT601, "Rec709": YuvMatrix.BT709, "Rec2020": YuvMatrix.BT2020}
 
+# The cameras that this process has open. In Picamera2 up to 0.3.36 a second opening takes the first one's place
+# before it fails, and the first gets no frames any more.
+_held: set[str] = set()
+_lock = threading.Lock()
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -34,6 +43,8 @@ class Layout:
     format: PixelFormat
     width_px: int
     height_px: int
+    stride_bytes: int
+    """Of a row of Y; a row of I420 chroma has half of it."""
     color: ColorSpace
 
 
@@ -59,21 +70,27 @@ def import_picamera2(shown: str) -> Any:
     return Picamera2
 
 
-def acquire(library: Any, source: Source) -> Any:
-    """The opened Picamera2 that `source` names; nobody else can open it now.
+def acquire(library: Any, source: Source) -> tuple[Any, str]:
+    """The opened Picamera2 that `source` names, and its id; to be ended with `release`.
 
     Raises:
         SourceError: libcamera does not come up, or the name fits several cameras.
-        CameraLost: the camera is absent, or another program holds it.
+        CameraLost: the camera is absent, or held by another program or by this one.
     """
     try:
         found = library.global_camera_info()
     except LIBRARY_ERRORS as error:
         raise SourceError(f"{source.shown}: libcamera does not start: {error}; {_APT_REMEDY}") from error
     number = _find_number(source, found)
+    camera_id: str = found[number]["Id"]
+    with _lock:
+        if camera_id in _held:
+            raise CameraLost(f"{source.shown}: already open here; give each camera a source of its own")
+        _held.add(camera_id)
     try:
-        return library(number)
+        return library(number), camera_id
     except LIBRARY_ERRORS as error:
+        _held.discard(camera_id)
         reasons = _reasons(error)
         if "busy" in reasons.lower():
             raise CameraLost(
@@ -82,6 +99,16 @@ def acquire(library: Any, source: Source) -> Any:
         raise CameraLost(
             f"{source.shown}: the camera cannot be opened: {reasons}; check with rpicam-hello --list-cameras"
         ) from error
+
+
+def release(picam2: Any, camera_id: str) -> None:
+    """Close as far as it can be closed; a camera that is gone complains, and that is no news."""
+    try:
+        picam2.close()
+    except LIBRARY_ERRORS as error:
+        log.warning("camera did not close cleanly id=%s error=%s", camera_id, error)
+    finally:
+        _held.discard(camera_id)
 
 
 def _find_number(source: Source, found: Sequence[dict[str, Any]]) -> int:
@@ -108,7 +135,7 @@ def _reasons(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         chain.append(str(cause).rstrip("."))
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__  # older releases raise without `from`
     return ": ".join(chain)
 
 
@@ -150,7 +177,7 @@ def configure(
             f"use a camera with an ISP ({_USB_REMEDY})"
         )
     width_px, height_px = lores["size"]
-    return Layout(_FORMATS[lores["format"]], width_px, height_px, _color(space))
+    return Layout(_FORMATS[lores["format"]], width_px, height_px, lores["stride"], _color(space))
 
 
 def _even(size_px: tuple[int, int]) -> tuple[int, int]:

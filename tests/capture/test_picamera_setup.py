@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edgecam.capture.camera import CameraSettings, open_camera
-from edgecam.capture.picamera_setup import acquire, import_picamera2
+from edgecam.capture.picamera_setup import acquire, import_picamera2, release
 from edgecam.config.source import parse_source
 from edgecam.errors import CameraLost, SourceError
 
@@ -28,6 +31,8 @@ class Library:
         ]
         self.list_error: Exception | None = None
         self.open_error: Exception | None = None
+        self.opened: list[int] = []
+        self.chain = "__cause__"
 
     def global_camera_info(self) -> list[dict[str, Any]]:
         """The cameras that libcamera found."""
@@ -38,7 +43,11 @@ class Library:
     def __call__(self, camera_num: int) -> str:
         """Open one."""
         if self.open_error:
-            raise RuntimeError("Camera __init__ sequence did not complete.") from self.open_error
+            failed = RuntimeError("Camera __init__ sequence did not complete.")
+            # With `from`, or merely inside `except` as older releases raise it.
+            setattr(failed, self.chain, self.open_error)
+            raise failed
+        self.opened.append(camera_num)
         return f"camera {camera_num}"
 
 
@@ -48,12 +57,41 @@ def library() -> Library:
     return Library()
 
 
+@contextmanager
+def acquired(library: Library, target: str) -> Iterator[str]:
+    """What was opened; given back at the end."""
+    camera, camera_id = acquire(library, parse_source(f"picamera2:{target}"))
+    try:
+        yield camera
+    finally:
+        release(SimpleNamespace(close=lambda: None), camera_id)
+
+
 @pytest.mark.parametrize(
     ("target", "number"), [("0", 0), ("1", 1), ("imx219", 1), (IMX219, 1), ("imx708_wide", 0)]
 )
 def test_a_camera_is_found_by_number_model_or_id(library: Library, target: str, number: int) -> None:
     """Numbers change when a camera is added; a model or an id does not."""
-    assert acquire(library, parse_source(f"picamera2:{target}")) == f"camera {number}"
+    with acquired(library, target) as camera:
+        assert camera == f"camera {number}"
+
+
+def test_a_camera_is_opened_once_in_a_process_and_again_when_it_was_released(library: Library) -> None:
+    """In many releases of Picamera2 a second opening fails, and takes the first one with it."""
+    with acquired(library, "0"), acquired(library, "1"):
+        with pytest.raises(CameraLost, match="already open here; give each camera a source of its own"):
+            acquire(library, parse_source("picamera2:imx708_wide"))
+        assert library.opened == [0, 1]
+    with acquired(library, "imx708_wide"):
+        assert library.opened == [0, 1, 0]
+
+
+def test_a_camera_that_could_not_be_opened_can_be_tried_again(library: Library) -> None:
+    """The worker does, until it is back."""
+    library.open_error = OSError("no i2c answer")
+    for _ in range(2):
+        with pytest.raises(CameraLost, match="no i2c answer"):
+            acquire(library, parse_source("picamera2:0"))
 
 
 def test_a_model_that_two_cameras_have_is_refused_with_their_ids(library: Library) -> None:
@@ -83,8 +121,10 @@ def test_no_camera_at_all_is_said(library: Library) -> None:
         acquire(library, parse_source("picamera2:0"))
 
 
-def test_a_camera_that_another_program_holds_may_come_back(library: Library) -> None:
+@pytest.mark.parametrize("chain", ["__cause__", "__context__"])
+def test_a_camera_that_another_program_holds_may_come_back(library: Library, chain: str) -> None:
     """Picamera2 hides libcamera's reason behind its own words; the user gets the reason."""
+    library.chain = chain
     library.open_error = RuntimeError("Failed to acquire camera: Device or resource busy")
     with pytest.raises(CameraLost, match="another program holds it; stop that"):
         acquire(library, parse_source("picamera2:0"))

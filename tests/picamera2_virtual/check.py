@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from picamera2.allocators import LibcameraAllocator
 from picamera2.request import CompletedRequest
 
+from edgecam.capture import picamera_setup
 from edgecam.capture.camera import Camera, CameraSettings
 from edgecam.capture.picamera import open_picamera
 from edgecam.clock import boot_ns
@@ -96,7 +97,8 @@ def check_image(image: Image) -> None:
     assert image.format is PixelFormat.NV12, f"format {image.format}"
     assert (image.width_px, image.height_px) == SIZE_PX, f"size {image.width_px}x{image.height_px}"
     assert image.pixels.shape == (SIZE_PX[1] * 3 // 2, SIZE_PX[0]), f"shape {image.pixels.shape}"
-    assert image.pixels.flags.owndata, "the pixels are the camera's memory"
+    owner = image.pixels if image.pixels.base is None else image.pixels.base
+    assert owner.flags.owndata, "the pixels are the camera's memory"
     assert (image.color.matrix, image.color.full_range) == (YuvMatrix.BT709, False), f"colours {image.color}"
     found = bars_rgb(image)
     assert np.abs(found - BARS_RGB).max() < 12, f"not the colour bars: {found.round().tolist()}"
@@ -176,6 +178,13 @@ def check_released() -> None:
     assert held == 0, f"{held} of {len(VirtualPicamera2.handed_out)} requests were never released"
 
 
+def check_busy() -> None:
+    """Libcamera's word for a camera that is in use is known; another program is played by forgetting ours."""
+    with open_virtual():
+        picamera_setup._held.clear()
+        check_refusal(CameraLost, "another program holds it")
+
+
 def main() -> None:
     """All of it; three openings in one process."""
     picamera2.Picamera2 = VirtualPicamera2  # the door imports it by this name
@@ -183,7 +192,7 @@ def main() -> None:
     assert MODEL in camera.description, camera.description
     fps, age_ms = check_frames(camera)
     check_time_outs(camera)
-    check_refusal(CameraLost, "another program holds it")
+    check_refusal(CameraLost, "already open here")
     check_refusal(CameraLost, f"no such camera; found: 0: {MODEL} at Virtual0", target="7")
     check_frames(camera)
     check_close_while_reading(camera)
@@ -197,6 +206,7 @@ def main() -> None:
         camera = open_virtual(target, main_size_px=MAIN_PX, controls=controls)
         check_frames(camera)
         check_close_with_unread_frame(camera)
+    check_busy()
     sys.stdout.write(
         f"picamera2 door: {FRAMES} frames, {fps:.0f} fps, median age {age_ms:.1f} ms, "
         f"libcamera {libcamera.CameraManager.singleton().version}, picamera2 {version('picamera2')}\n"
