@@ -30,8 +30,8 @@ _BUFFERS = 4
 _FORMATS = {"YUV420": PixelFormat.I420, "NV12": PixelFormat.NV12}
 _MATRICES = {"Rec601": YuvMatrix.BT601, "Rec709": YuvMatrix.BT709, "Rec2020": YuvMatrix.BT2020}
 
-# The cameras that this process has open. In Picamera2 up to 0.3.36 a second opening takes the first one's place
-# before it fails, and the first gets no frames any more.
+# The cameras that this process has open. In Picamera2 up to 0.3.36 a second opening takes the place of the
+# first before it fails, and the first gets no frames any more.
 _held: set[str] = set()
 _lock = threading.Lock()
 
