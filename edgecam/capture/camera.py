@@ -12,6 +12,9 @@ from edgecam.config.source import Source, SourceKind
 from edgecam.errors import SourceError
 from edgecam.records import Shot
 
+_STALL_S = 3.0
+_STALL_PERIODS = 5
+
 
 @dataclass(frozen=True)
 class CameraSettings:
@@ -29,6 +32,11 @@ class CameraSettings:
     """Picamera2 controls."""
     folder: Path = Path()
     """What a recording's relative path refers to."""
+
+    @property
+    def stall_s(self) -> float:
+        """Silence after which a live source counts as lost: 3 s, or five frame periods if that is longer."""
+        return max(_STALL_S, _STALL_PERIODS / self.fps)
 
 
 class Camera(Protocol):
@@ -87,11 +95,11 @@ def open_camera(source: Source, settings: CameraSettings) -> Camera:
         case SourceKind.V4L2:
             from edgecam.capture.v4l2 import V4l2Camera
 
-            return V4l2Camera(source, settings)
+            return V4l2Camera(source, settings, stall_s=settings.stall_s)
         case SourceKind.RTSP | SourceKind.HTTP:
             from edgecam.capture.stream import StreamCamera
 
-            return StreamCamera(source)
+            return StreamCamera(source, stall_s=settings.stall_s)
         case SourceKind.FILE:
             from edgecam.capture.recording import VideoFile
 

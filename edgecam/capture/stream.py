@@ -22,7 +22,7 @@ from edgecam.errors import CameraLost
 from edgecam.records import AgeBasis, Image, PixelFormat, Shot
 
 _OPEN_S = 10.0
-_STALL_S = 5.0
+_STALL_S = 3.0
 _PROBE_S = 2.0
 # A frame that had to be waited for longer than this was not read ahead.
 _FRESH_WAIT_S = 0.01
@@ -56,7 +56,7 @@ class StreamCamera(BaseCamera):
         Returns None only if it was closed meanwhile.
 
         Raises:
-            CameraLost: nothing came for the stall limit (5 s), the stream ended, or it was closed before.
+            CameraLost: nothing came for the stall limit, the stream ended, or it was closed before.
         """
         started_s = time.monotonic()
         with self._capture.use() as capture:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # One buffer: a frame cannot wait in the driver behind an older one.
 _BUFFERS = 1
-_STALL_S = 5.0
+_STALL_S = 3.0
 _MAX_AGE_NS = 5_000_000_000
 # A camera asked for 30 may answer 29.97.
 _RATE_TOLERANCE = 0.95

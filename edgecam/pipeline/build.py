@@ -68,12 +68,7 @@ def build_workers(
         )
         lanes |= served
     captures = {
-        camera.camera: CaptureWorker(
-            lanes[camera.camera],
-            partial(open_camera, camera.source, camera_settings(camera.config, folder=loaded.folder)),
-            fps=camera.config.fps,
-            stop=stop_capture,
-        )
+        camera.camera: _capture_worker(camera, lanes[camera.camera], folder=loaded.folder, stop=stop_capture)
         for camera in plan.cameras
     }
     return Workers(lanes=lanes, engines=engines, captures=captures)
@@ -88,6 +83,13 @@ def camera_settings(config: CameraConfig, *, folder: Path) -> CameraSettings:
         loop=config.loop,
         controls=config.controls,
         folder=folder,
+    )
+
+
+def _capture_worker(plan: CameraPlan, lane: Lane, *, folder: Path, stop: Event) -> CaptureWorker:
+    settings = camera_settings(plan.config, folder=folder)
+    return CaptureWorker(
+        lane, partial(open_camera, plan.source, settings), stall_s=settings.stall_s, stop=stop
     )
 
 

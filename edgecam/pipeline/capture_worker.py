@@ -17,15 +17,8 @@ log = logging.getLogger(__name__)
 
 # How often a worker that waits for a frame looks whether it should stop.
 _READ_TIMEOUT_S = 0.25
-_STALL_S = 3.0
-_STALL_PERIODS = 5
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 30.0
-
-
-def stall_limit_ns(fps: float) -> int:
-    """Silence after which a live source counts as lost: 3 s, or five frame periods if that is longer."""
-    return int(max(_STALL_S, _STALL_PERIODS / fps) * 1e9)
 
 
 class CaptureWorker:
@@ -36,14 +29,14 @@ class CaptureWorker:
         lane: Lane,
         open_camera: Callable[[], Camera],
         *,
-        fps: float,
+        stall_s: float,
         stop: Event,
         backoff: Backoff | None = None,
     ) -> None:
-        """Args: the lane to feed, how to open its camera, the expected rate, and the signal to stop."""
+        """Args: the lane to feed, how to open its camera, how long it may be silent, the signal to stop."""
         self._lane = lane
         self._open_camera = open_camera
-        self._stall_ns = stall_limit_ns(fps)
+        self._stall_s = stall_s
         self._stop = stop
         self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
         self._opened_once = False
@@ -82,8 +75,8 @@ class CaptureWorker:
             if shot is not None:
                 last_ns = clock.boot_ns()
                 self._hand_over(shot)
-            elif camera.live and clock.boot_ns() - last_ns > self._stall_ns:
-                raise CameraLost(f"no frame for {self._stall_ns / 1e9:.1f} s")
+            elif camera.live and clock.boot_ns() - last_ns > self._stall_s * 1e9:
+                raise CameraLost(f"no frame for {self._stall_s:.1f} s")
 
     def _hand_over(self, shot: Shot) -> None:
         lane = self._lane

@@ -132,6 +132,7 @@ def test_an_rtsp_camera_is_read_and_its_end_is_noticed(
         Program(tmp_path, config_for(broker.url, server.url)) as program,
     ):
         subscriber.wait(lambda: "ok" in statuses(subscriber), 30)
+        subscriber.wait(lambda: subscriber.on("edgecam/box/main/prediction"))
         assert subscriber.on("edgecam/box/main/prediction")[0].body["age_basis"] == "arrival"
         server.end()
         subscriber.wait(lambda: statuses(subscriber)[-1] == "no_camera", 30)
