@@ -19,6 +19,8 @@ from edgecam.errors import BrokerError
 from edgecam.publish.outage import Backoff, Outage
 from edgecam.publish.session import Session
 from edgecam.publish.wire import (
+    BAD_LOGIN,
+    UNSUPPORTED_PROTOCOL,
     BrokerAddress,
     Connected,
     Disconnected,
@@ -32,9 +34,6 @@ from edgecam.publish.wire import (
 
 log = logging.getLogger(__name__)
 
-# Reason codes of MQTT 5; the return codes of 3.1.1 are translated to them.
-_UNSUPPORTED_PROTOCOL = 0x84
-_BAD_LOGIN = frozenset({0x86, 0x87})
 _FAREWELL_S = 1.0
 
 
@@ -122,7 +121,7 @@ class MqttLink:
         elif not self.connected:
             timeout_s = min(timeout_s, self._answer_due_s - now_s)
         self._wait(max(0.0, timeout_s))
-        return self._look_after() if self._session else []
+        return self._look_after()
 
     def publish(
         self,
@@ -147,7 +146,10 @@ class MqttLink:
 
     def abandon(self) -> None:
         """End the connection without a goodbye: the broker speaks the will."""
-        self._drop()
+        if self._session is not None:
+            self._session.abandon()
+        self._session = None
+        self._connected_s = None
 
     def close(self) -> None:
         """Say goodbye, so that the broker keeps the will to itself, and let everything go; idempotent."""
@@ -156,7 +158,7 @@ class MqttLink:
             ends_s = time.monotonic() + _FAREWELL_S
             while not self._session.ended and (left_s := ends_s - time.monotonic()) > 0:
                 self._wait(left_s)
-        self._drop()
+        self.abandon()
         self._waker.close()
         self._alarm.close()
 
@@ -191,10 +193,9 @@ class MqttLink:
 
     def _look_after(self) -> list[Happening]:
         """Draw the conclusions from what the session has gone through."""
-        session = self._session
+        session, happenings = self._session, list[Happening]()
         if session is None:
-            return []
-        happenings: list[Happening] = []
+            return happenings
         if session.accepted and not self.connected:
             self._connected_s = time.monotonic()
             self._choice.worked()
@@ -227,11 +228,11 @@ class MqttLink:
         version, answer = self._choice.current, session.answer
         if answer is None:
             self._failed(Failure.CLOSED, f"it closed the connection instead of answering to MQTT {version}")
-        elif answer.value == _UNSUPPORTED_PROTOCOL:
+        elif answer.value == UNSUPPORTED_PROTOCOL:
             self._failed(Failure.VERSION, f"it does not speak MQTT {version}")
-        elif answer.value in _BAD_LOGIN:
+        elif answer.value in BAD_LOGIN:
             self._failed(
-                Failure.REFUSED, f"login refused ({answer}); check mqtt.username and mqtt.password_file"
+                Failure.REFUSED, f"login refused ({answer}): check mqtt.username, mqtt.password_file"
             )
         else:
             self._failed(Failure.REFUSED, f"refused ({answer})")
@@ -239,18 +240,12 @@ class MqttLink:
     def _failed(self, failure: Failure, text: str) -> None:
         if self._choice.failed(failure):
             log.debug("trying the older version of MQTT broker=%s reason=%s", self._address, text)
-            self._drop()
+            self.abandon()
         else:
             self._retry_later(text)
 
     def _retry_later(self, text: str) -> None:
         now_s = time.monotonic()
         self._outage.failed(text, now_s=now_s)
-        self._drop()
+        self.abandon()
         self._backoff.failed(now_s=now_s)
-
-    def _drop(self) -> None:
-        if self._session is not None:
-            self._session.abandon()
-        self._session = None
-        self._connected_s = None

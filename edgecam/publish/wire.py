@@ -7,8 +7,12 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 1883
+
+# Reason codes of MQTT 5; the return codes of 3.1.1 are translated to them.
+UNSUPPORTED_PROTOCOL = 0x84
+BAD_LOGIN = frozenset({0x86, 0x87})
 SESSION_TAKEN = 0x8E
-"""MQTT 5 reason code: another client has connected with our client id."""
+"""Another client has connected with our client id."""
 
 
 class Protocol(StrEnum):

@@ -124,8 +124,3 @@ class Mosquitto:
         """Let it hang: connections stay open, nothing is answered. `kill` ends it all the same."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)

@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mosquitto import Mosquitto, free_port
 from mqtt_listener import Listener
+from tcp_server import tcp_server
 
 from edgecam.errors import BrokerError
 from edgecam.publish.mqtt import MqttLink
@@ -54,34 +54,6 @@ def drive(
 def connected(happened: list[Happening]) -> bool:
     """Has the broker accepted us?"""
     return Connected() in happened
-
-
-@contextmanager
-def tcp_server(behave: Callable[[socket.socket], None]) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that reads what a client sends first, then does as `behave` does: its port, what it read."""
-    heard: list[bytes] = []
-    held: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def loop() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                held.append(connection)
-                heard.append(connection.recv(4096))
-                behave(connection)
-
-        thread = threading.Thread(target=loop, daemon=True)
-        thread.start()
-        try:
-            yield server.getsockname()[1], heard
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
-            for connection in held:
-                connection.close()
 
 
 def version_in(connect_packet: bytes) -> int:
@@ -246,7 +218,7 @@ def test_a_refused_login_is_no_connection_and_is_told_once(
     assert happened == []
     refusals = [text for text in caplog.messages if "login refused" in text]
     assert len(refusals) == 1
-    assert "mqtt.username and mqtt.password_file" in refusals[0]
+    assert "mqtt.username, mqtt.password_file" in refusals[0]
     assert "wrong-secret" not in caplog.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from jsonschema import Draft202012Validator
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from publish_samples import AT, event, info, later, result, starting, state, stats
+from tcp_server import tcp_server
 
 from edgecam.errors import BrokerError
 from edgecam.publish.mqtt import MqttLink
@@ -39,7 +41,7 @@ class Station:
 
     def __init__(
         self,
-        broker: Mosquitto,
+        broker: Mosquitto | str,
         *,
         protocol: Protocol = Protocol.AUTO,
         max_events: int = 100,
@@ -51,7 +53,7 @@ class Station:
         self._stop = threading.Event()
         self._began_ns = time.monotonic_ns()
         self._link = MqttLink(
-            parse_broker(broker.url),
+            parse_broker(broker if isinstance(broker, str) else broker.url),
             client_id="edgecam-dev-test",
             protocol=protocol,
             will=will_of(TOPICS),
@@ -295,7 +297,8 @@ def test_refused_notices_do_not_breed_notices(tmp_path: Path) -> None:
     """A broker that refuses everything is told nothing about it, again and again."""
     acl = f"topic read #\ntopic write {STATE}\n"
     notice = Notice(NoticeKind.CAMERA_BACK, NoticeLevel.INFO, "frames again")
-    with Mosquitto(tmp_path, acl=acl) as broker, Station(broker) as us:
+    timing = PublishTiming(tell_s=0.05, idle_s=0.05)
+    with Mosquitto(tmp_path, acl=acl) as broker, Station(broker, timing=timing) as us:
         us.wait(connected=True)
         us.publisher.notice(notice)
         time.sleep(0.5)
@@ -395,16 +398,23 @@ def test_a_worker_that_fails_is_told_offline_by_its_will(tmp_path: Path) -> None
     assert [heard.payload for heard in listener.on(TOPICS.availability)] == [b"online", b"offline"]
 
 
-def test_a_stop_with_a_hanging_broker_ends_in_time_and_leaves_the_will(tmp_path: Path) -> None:
-    """`offline` was never answered: the connection is left without a goodbye, within the deadlines."""
+def test_a_stop_with_a_hanging_broker_ends_in_time_and_leaves_the_will() -> None:
+    """`offline` was never answered: the connection is left without a DISCONNECT, within the deadlines."""
+    heard: list[bytes] = []
+    gone = threading.Event()
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(bytes([0x20, 2, 0, 0]))
+        while part := connection.recv(65536):
+            heard.append(part)
+        gone.set()
+
     timing = PublishTiming(drain_s=0.2, farewell_s=0.2)
-    with Mosquitto(tmp_path) as broker:
-        with Station(broker, timing=timing) as us:
+    with tcp_server(behave) as (port, _):
+        with Station(f"mqtt://127.0.0.1:{port}", protocol=Protocol.V311, timing=timing) as us:
             us.wait(connected=True)
-            broker.freeze()
             us.publisher.event(event())
             began = time.monotonic()
         assert time.monotonic() - began < 3
-        broker.thaw()
-        with Listener(broker.port) as late:
-            late.wait(lambda: late.on(TOPICS.availability)[-1:] and late.heard[-1].payload == b"offline")
+        assert gone.wait(5)
+    assert b"".join(heard).endswith(b"offline")
