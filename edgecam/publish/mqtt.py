@@ -1,7 +1,6 @@
 """The link to a broker: connects, tries again, finds the version of MQTT.
 
-Driven by the one thread that calls `step`; `wake` may be called from any thread and ends a `step` that waits.
-Nothing is queued here: what waits to be sent stays in the outbox.
+One thread calls `step`; `wake`, from any thread, ends a `step` that waits. Nothing is queued here.
 """
 
 from __future__ import annotations
