@@ -1,18 +1,13 @@
-"""Fixtures that several rooms' tests share."""
+"""Fixtures that several rooms' tests share; the helpers they import lie in tests/support."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import make_tiny_model
 import pytest
-
-# Helpers of the publish room (a real broker, a listener, records) that other rooms' tests use, too.
-sys.path.append(str(Path(__file__).parent / "publish"))
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +20,6 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Iterator[ModuleType]:
+def tiny() -> ModuleType:
     """The maker of small real models: `tiny.make(tiny.Tiny(dtype="int8"))` gives a `.tflite` file's bytes."""
-    folder = str(Path(__file__).parent / "model")
-    sys.path.insert(0, folder)
-    yield importlib.import_module("make_tiny_model")
-    sys.path.remove(folder)
+    return make_tiny_model

@@ -114,7 +114,7 @@ def run_pipeline(folder: Path, port: int, *, seconds: float, source_ms: float) -
         while not subscriber.connected:
             time.sleep(0.01)
         started_s = boot_s()
-        command = [sys.executable, "-m", "edgecam", "run", "--config", path]
+        command = [sys.executable, "-m", "edgecam", "run", "--config", str(path)]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             wait_for_prediction(subscriber)
@@ -140,10 +140,12 @@ def wait_for_prediction(subscriber: Subscriber) -> None:
 
 def listen(subscriber: Subscriber, seconds: float) -> tuple[list[int], list[int]]:
     """Frame numbers and ages of the predictions heard for so long."""
-    seqs, ages_ms, ends_s = [], [], time.monotonic() + seconds
+    seqs: list[int] = []
+    ages_ms: list[int] = []
+    ends_s = time.monotonic() + seconds
     while time.monotonic() < ends_s:
         message = subscriber.get(0.1)
-        if isinstance(message, PredictionMessage):
+        if isinstance(message, PredictionMessage) and message.seq is not None and message.age_ms is not None:
             seqs.append(message.seq)
             ages_ms.append(message.age_ms)
     return seqs, ages_ms
