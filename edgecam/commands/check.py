@@ -15,12 +15,13 @@ from edgecam.config.source import hide_credentials
 from edgecam.config.tree import dotted
 from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.model.store import find_model
+from edgecam.pipeline.assembly import assemble
 
 
 def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False) -> None:
     """Print every value with its origin; credentials in URLs are shown as `***`.
 
-    Also looks whether the models are where they are said to be and the broker's password can be read.
+    Also looks whether the broker's password can be read, the models can be used, and the labels exist.
 
     Args:
         path: the file; None: as `load_config` finds it.
@@ -29,6 +30,7 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
 
     Raises:
         ConfigError: every problem found.
+        ModelError: a model is there and cannot be used.
         UsageError: one of `sets` is not `key=value`.
     """
     try:
@@ -46,7 +48,12 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
 
 
 def _check_files(loaded: LoadedConfig) -> None:
-    """Raise ConfigError for files that the configuration names and that are not there."""
+    """Look up all that the configuration names: files, models, and the labels and groups in them.
+
+    Raises:
+        ConfigError: what is not there.
+        ModelError: a model is there and cannot be used.
+    """
     problems: list[Problem] = []
     try:
         read_password(loaded.config.mqtt, loaded.folder, os.environ)
@@ -60,6 +67,7 @@ def _check_files(loaded: LoadedConfig) -> None:
             problems.append(Problem(where=loaded.origins[key], path=key, text=str(error)))
     if problems:
         raise ConfigError(problems)
+    assemble(loaded)
 
 
 def _print_values(loaded: LoadedConfig) -> None:

@@ -20,10 +20,9 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration in the working directory whose model exists."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.tflite").touch()
     path = Path("config.yaml")
     path.write_text(
-        "models: {default: {path: model.tflite}}\n"
+        "models: {default: {path: efficientnet_lite0_int8}}\n"
         "cameras:\n  porch: {source: 'rtsp://me:hunter2@host/x'}\n"
         "mqtt: {username: me, password_file: secret}\n"
     )
@@ -48,7 +47,11 @@ def test_every_value_is_shown_with_its_origin(config: Path, capsys: pytest.Captu
     shown = capsys.readouterr()
     lines = {line.split()[0]: line for line in shown.out.splitlines()}
     assert lines["budget_ms"].split() == ["budget_ms", "150", "--set"]
-    assert lines["models.default.path"].split() == ["models.default.path", '"model.tflite"', "config.yaml:1"]
+    assert lines["models.default.path"].split() == [
+        "models.default.path",
+        '"efficientnet_lite0_int8"',
+        "config.yaml:1",
+    ]
     assert lines["cameras.porch.source"].endswith("config.yaml:3")
     assert "rtsp://***@host/x" in shown.out
     assert shown.err == "config.yaml: no problems\n"

@@ -161,3 +161,27 @@ def test_a_parrot_is_a_parrot(shared_data: Path) -> None:
     """The shipped model on a large photograph."""
     done = edgecam("classify", shared_data / "images" / "parrot.jpg", "--json")
     assert json.loads(done.out)["top"][0]["label"] == "macaw"
+
+
+def test_check_finds_a_watched_name_that_no_model_knows(tmp_path: Path) -> None:
+    """What `run` would refuse, `check` tells before: with its line, its column and the likeness."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "cameras:\n"
+        "  main:\n"
+        '    source: "pattern:"\n'
+        "    watch: {cat: {}, spacecraff: {}}\n"
+        "models:\n"
+        "  default: {groups: {mine: [tabby, begle]}}\n"
+    )
+    done = edgecam("check", "--config", path)
+    assert done.code == 78
+    assert (
+        f'{path}:4:22: cameras.main.watch.spacecraff: the model has no label or group "spacecraff"'
+        in done.err
+    )
+    assert 'did you mean "spacecraft"' in done.err
+    assert (
+        f'{path}:6:22: models.default.groups.mine: the model has no label "begle"; did you mean "beagle"?'
+        in done.err
+    )
