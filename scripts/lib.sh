@@ -1,0 +1,51 @@
+# Shared by the project's scripts; to be sourced from bash, with `root` set to the checkout.
+# shellcheck shell=bash
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_QUIET=2
+
+say() { echo "$(basename "$0"): $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Does this interpreter really run, and is it new enough? (A pyenv shim may exist without its interpreter.)
+python_runs() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# python_of VERSION: prints the path of a Python of that minor version (3.13), from PATH or pyenv; fails without one.
+python_of() {
+  local candidates=() candidate
+  mapfile -t candidates < <(type -aP "python$1" || true)
+  if command -v pyenv >/dev/null; then
+    for candidate in "$(pyenv root)"/versions/"$1"*/bin/"python$1"; do candidates+=("$candidate"); done
+  fi
+  for candidate in "${candidates[@]}"; do
+    if python_runs "$candidate"; then echo "$candidate"; return; fi
+  done
+  return 1
+}
+
+# any_python: prints the path of a Python that can run edgecam: python3 if it is new enough, else the newest.
+any_python() {
+  local version
+  if command -v python3 >/dev/null && python_runs python3; then command -v python3; return; fi
+  for version in 3.14 3.13 3.12 3.11; do
+    if python_of "$version"; then return; fi
+  done
+  die "no Python 3.11 or newer found; on Debian 12, Raspberry Pi OS or newer: apt install python3 python3-venv"
+}
+
+minor_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+# hash_of FILE-OR-FOLDER...: one hash of their content, names and order; run it with the checkout as the folder.
+hash_of() {
+  find "$@" -type f -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16
+}
+
+# fresh_venv FOLDER PYTHON KEY: fails (1) if the environment was made with this key before; else makes an empty one,
+# for the caller to fill and then to seal. An interrupted installation is thus begun anew.
+fresh_venv() {
+  if [[ $(cat "$1/.sealed" 2>/dev/null) == "$3" ]] && "$1/bin/python" -c '' 2>/dev/null; then return 1; fi
+  rm -rf "$1"
+  "$2" -m venv "$1" || die "$2 cannot make a virtual environment; on Debian: apt install python3-venv"
+  # --group needs pip 25.1.
+  "$1/bin/pip" install --upgrade 'pip>=25.1'
+}
+seal_venv() { echo "$2" >"$1/.sealed"; }
