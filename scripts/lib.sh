@@ -9,6 +9,9 @@ die() { say "$*"; exit 1; }
 # Does this interpreter really run, and is it new enough? (A pyenv shim may exist without its interpreter.)
 python_runs() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
+# The interpreter behind a shim or a link, so that one Python has one name.
+real_python() { "$1" -c 'import os, sys; print(os.path.realpath(sys.executable))'; }
+
 # python_of VERSION: prints the path of a Python of that minor version (3.13), from PATH or pyenv; fails without one.
 python_of() {
   local candidates=() candidate
@@ -17,7 +20,7 @@ python_of() {
     for candidate in "$(pyenv root)"/versions/"$1"*/bin/"python$1"; do candidates+=("$candidate"); done
   fi
   for candidate in "${candidates[@]}"; do
-    if python_runs "$candidate"; then echo "$candidate"; return; fi
+    if python_runs "$candidate"; then real_python "$candidate"; return; fi
   done
   return 1
 }
@@ -25,7 +28,7 @@ python_of() {
 # any_python: prints the path of a Python that can run edgecam: python3 if it is new enough, else the newest.
 any_python() {
   local version
-  if command -v python3 >/dev/null && python_runs python3; then command -v python3; return; fi
+  if command -v python3 >/dev/null && python_runs python3; then real_python python3; return; fi
   for version in 3.14 3.13 3.12 3.11; do
     if python_of "$version"; then return; fi
   done

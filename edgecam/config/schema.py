@@ -93,7 +93,7 @@ class WatchConfig(Block):
     exit: Share = 0.4
     """The score, 0 to 1, below which it ends; at most `enter`."""
     hold_s: float = Field(default=2.0, ge=0, le=86400)
-    """How long an episode goes on, in seconds, after its score fell below `exit`."""
+    """How long an episode lasts at least, in seconds, from its start, whatever its score does."""
 
     @field_validator("exit")
     @classmethod
