@@ -38,16 +38,18 @@ ROOMS = {
     "records": room(outside="numpy"),
     "reports": room("records"),
     "config": room("errors", "pydantic pydantic_core yaml"),
+    "backoff": room(),
     "clock": room("records"),
     "capture": room("records errors config", "numpy cv2 picamera2 libcamera"),
     "model": room("records errors config", "numpy yaml tflite"),
     "vision": room("records model", "numpy cv2"),
     "inference": room("records errors model vision", "numpy ai_edge_litert tflite_runtime"),
     "decision": room("records", "numpy"),
-    "publish": room("records reports errors", "paho amqtt pydantic"),
+    "publish": room("records reports errors backoff", "paho amqtt pydantic"),
     "appliance": room("records errors"),
     "pipeline": room(
-        "records reports errors config clock capture model vision inference decision publish", "numpy cv2"
+        "records reports errors config backoff clock capture model vision inference decision publish",
+        "numpy cv2",
     ),
     "client": room("records reports errors publish", "paho"),
     "commands": room(

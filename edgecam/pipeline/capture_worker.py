@@ -7,9 +7,9 @@ from collections.abc import Callable
 from threading import Event
 
 from edgecam import clock
+from edgecam.backoff import Backoff
 from edgecam.capture.camera import Camera
 from edgecam.errors import CameraLost, EndOfRecording, SourceError, UnreadableFrame
-from edgecam.pipeline.backoff import Backoff
 from edgecam.pipeline.lane import Lane
 from edgecam.records import Frame, Shot, SkipCause
 
@@ -83,7 +83,7 @@ class CaptureWorker:
         if self._lost:
             self._lost = False
             lane.desk.camera_back()
-        self._backoff.reset()
+        self._backoff.restart()
         frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put
         refused = put(frame)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Event
 
 from edgecam import clock
+from edgecam.backoff import Backoff
 from edgecam.errors import EngineError
 from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
-from edgecam.pipeline.backoff import Backoff
 from edgecam.pipeline.estimate import ServiceTime
 from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.scheduler import Run, Scheduler, Skip, Waiting
@@ -95,7 +95,7 @@ class EngineWorker:
                 lane.ledger.skip(SkipCause.ENGINE)
                 raise
             self._estimate.record(result.stages.total_ns, probe=probe)
-            self._backoff.reset()
+            self._backoff.restart()
             lane.ledger.finish(result)
             lane.desk.classified(result, prediction)
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from edgecam.backoff import Backoff
 from edgecam.errors import BrokerError
-from edgecam.publish.outage import Backoff, Outage
+from edgecam.publish.outage import Outage
 from edgecam.publish.session import Session
 from edgecam.publish.wire import (
     BAD_LOGIN,
@@ -68,7 +69,8 @@ class MqttLink:
         self._session: Session | None = None
         self._connected_s: float | None = None
         self._answer_due_s = 0.0
-        self._backoff = Backoff(self._timing.backoff_min_s, self._timing.backoff_max_s)
+        self._backoff = Backoff(first_s=self._timing.backoff_min_s, cap_s=self._timing.backoff_max_s)
+        self._retry_due_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +115,10 @@ class MqttLink:
         Waits longer only for a host that does not answer at all: `connect_s` per address.
         """
         now_s = time.monotonic()
-        if self._session is None and now_s >= self._backoff.until_s:
+        if self._session is None and now_s >= self._retry_due_s:
             self._open()
         if self._session is None:
-            timeout_s = min(timeout_s, self._backoff.until_s - now_s)
+            timeout_s = min(timeout_s, self._retry_due_s - now_s)
         elif not self.connected:
             timeout_s = min(timeout_s, self._answer_due_s - now_s)
         self._wait(max(0.0, timeout_s))
@@ -247,4 +249,4 @@ class MqttLink:
         now_s = time.monotonic()
         self._outage.failed(text, now_s=now_s)
         self.abandon()
-        self._backoff.failed(now_s=now_s)
+        self._retry_due_s = now_s + self._backoff.next_s()

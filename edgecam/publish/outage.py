@@ -1,35 +1,10 @@
-"""How an outage is lived through: few lines in the log, few attempts at the broker. No clock is read here."""
+"""How an outage is told: few lines in the log. No clock is read here."""
 
 from __future__ import annotations
 
 import logging
-import random
 
 log = logging.getLogger(__name__)
-
-
-class Backoff:
-    """When to try again: later each time up to a cap, with jitter, so that not all devices come at once."""
-
-    def __init__(self, min_s: float, max_s: float) -> None:
-        self._min_s = min_s
-        self._max_s = max_s
-        self._widest_s = min_s
-        self.until_s = 0.0
-        """No attempt before this moment."""
-
-    def failed(self, *, now_s: float) -> None:
-        """Wait between the minimum and twice as long as the last time at most."""
-        self._widest_s = min(self._max_s, 2 * self._widest_s)
-        self.until_s = now_s + random.uniform(self._min_s, self._widest_s)  # noqa: S311 - jitter, no secret
-
-    def restart(self) -> None:
-        """All was well: the next failure is a first one."""
-        self._widest_s = self._min_s
-
-    def widen(self) -> None:
-        """Wait as if it had failed many times."""
-        self._widest_s = self._max_s
 
 
 class Outage:

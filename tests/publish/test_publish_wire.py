@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.publish.outage import Backoff, Outage, Tally
+from edgecam.publish.outage import Outage, Tally
 from edgecam.publish.topics import Address, CameraTopic, DeviceTopic, Topics, parse_topic
 from edgecam.publish.wire import BrokerAddress, Failure, Protocol, ProtocolChoice, parse_broker
 
@@ -119,18 +119,6 @@ def test_a_forced_version_is_kept(forced: Protocol, failure: Failure) -> None:
     choice = ProtocolChoice(forced)
     assert not choice.failed(failure)
     assert choice.current is forced
-
-
-@given(st.integers(1, 20))
-def test_backoff_grows_to_its_cap_and_never_goes_below_its_minimum(failures: int) -> None:
-    """1 to 30 s, jittered: no herd, no busy loop, no hour of silence."""
-    backoff = Backoff(1.0, 30.0)
-    for count in range(1, failures + 1):
-        backoff.failed(now_s=100.0)
-        assert 101.0 <= backoff.until_s <= 100.0 + min(30.0, 2.0**count)
-    backoff.restart()
-    backoff.failed(now_s=0.0)
-    assert 1.0 <= backoff.until_s <= 2.0
 
 
 def test_an_outage_logs_each_failure_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
