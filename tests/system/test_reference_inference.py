@@ -7,10 +7,10 @@ import json
 import pytest
 from program import PHOTOS, edgecam
 
-# The shipped int8 model on two photographs; the same with every runtime and OpenCV to 0.02. Three kinds of cat
-# share the first one: one step of an int8 output moves 0.026 from one to another (tflite-runtime), so they count
-# together, as their group does.
-REFERENCE = {
+# The shipped int8 model on two photographs; the same with every runtime and OpenCV to 0.02. Three kinds of
+# cat share the first one: one step of an int8 output moves 0.026 from one to another (tflite-runtime), so
+# they count together, as their group does.
+REFERENCE: dict[str, dict[tuple[str, ...], float]] = {
     "cat.jpg": {("Egyptian cat", "tiger cat", "tabby"): 0.927, ("lynx",): 0.018},
     "espresso.jpg": {("espresso",): 0.866, ("consomme",): 0.040, ("tea cup",): 0.022},
 }
