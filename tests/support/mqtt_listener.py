@@ -62,6 +62,10 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def expect_loss(self) -> None:
+        """Call it while the broker is away, before `wait_back`."""
+        self._subscribed.clear()
+
     def wait_back(self) -> None:
         """Wait until it is subscribed again after the broker went away."""
         assert self._subscribed.wait(10), "the listener did not come back"
