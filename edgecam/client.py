@@ -56,6 +56,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _STEP_S = 0.5
+# A stranger may invent topics without end.
+_MOST_TOLD_TOPICS = 1000
 
 
 class Subscriber:
@@ -161,7 +163,7 @@ class Subscriber:
             message = parse_message(received.topic, address, received.payload, retained=received.retained)
         except ValueError as error:
             self.malformed += 1
-            if received.topic not in self._faulty_topics:
+            if received.topic not in self._faulty_topics and len(self._faulty_topics) < _MOST_TOLD_TOPICS:
                 self._faulty_topics.add(received.topic)
                 log.warning("message ignored topic=%s reason=%s", received.topic, error)
             return

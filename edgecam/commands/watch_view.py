@@ -25,6 +25,8 @@ from edgecam.client import (
 
 _RECENT = 5
 _TOP = 3
+# A stranger may invent devices and cameras without end.
+_MOST_ROWS = 200
 _STYLE_OF_LEVEL = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
@@ -54,7 +56,7 @@ class Board:
             case AvailabilityMessage():
                 return self._availability(message)
             case NoticeMessage():
-                text = f"{_time(message.ts)} {message.device} {message.level}: {message.message}"
+                text = _clean(f"{_time(message.ts)} {message.device} {message.level}: {message.message}")
                 self._recent.append(Text(text, style=_STYLE_OF_LEVEL.get(message.level, "")))
                 return text
             case StatsMessage():
@@ -76,7 +78,9 @@ class Board:
         """All of it, for a terminal."""
         link = Text("connected", "green") if connected else Text("no broker, trying", "bold red")
         devices = [
-            Text.assemble("  ", device, " ", ("online", "green") if online else ("offline", "bold red"))
+            Text.assemble(
+                "  ", _clean(device), " ", ("online", "green") if online else ("offline", "bold red")
+            )
             for device, online in sorted(self._online.items())
         ]
         table = Table(expand=True)
@@ -87,22 +91,27 @@ class Board:
         for name in ("skipped", "network says"):
             table.add_column(name)
         for (device, camera), row in sorted(self._rows.items()):
-            table.add_row(self._name(device, camera), *_cells(row))
+            table.add_row(Text(self._name(device, camera)), *_cells(row))
         return Group(Text.assemble(self._url, " ", link, *devices), table, *self._recent)
 
     def _row(self, device: str, camera: str) -> CameraRow:
-        return self._rows.setdefault((device, camera), CameraRow())
+        row = self._rows.get((device, camera)) or CameraRow()
+        if len(self._rows) < _MOST_ROWS:
+            self._rows.setdefault((device, camera), row)
+        return row
 
     def _name(self, device: str, camera: str) -> str:
         """The camera's id; with that of its device as soon as there is more than one."""
         several = len({known for known, _ in self._rows}) > 1
-        return f"{device}/{camera}" if several else camera
+        return _clean(f"{device}/{camera}" if several else camera)
 
     def _availability(self, message: AvailabilityMessage) -> str | None:
         if self._online.get(message.device) == message.online:
             return None
+        if len(self._online) >= _MOST_ROWS and message.device not in self._online:
+            return None
         self._online[message.device] = message.online
-        return f"{_time(None)} {message.device} {'online' if message.online else 'offline'}"
+        return _clean(f"{_time(None)} {message.device} {'online' if message.online else 'offline'}")
 
     def _state(self, message: StateMessage) -> str | None:
         row = self._row(message.device, message.camera)
@@ -112,10 +121,10 @@ class Board:
             return None
         notes = [message.reason]
         notes += [name for name in ("late", "replayed") if getattr(message, name)]
-        return f"{self._said(message)} ({', '.join(notes)})"
+        return _clean(f"{self._said(message)} ({', '.join(notes)})")
 
     def _event_line(self, message: EventMessage) -> str:
-        return f"{self._said(message)} {message.event_type} ({message.reason})"
+        return _clean(f"{self._said(message)} {message.event_type} ({message.reason})")
 
     def _said(self, message: StateMessage) -> str:
         what = message.label if message.status == "ok" else message.status
@@ -125,6 +134,11 @@ class Board:
         if message.age_ms is not None:
             parts.append(f"age {message.age_ms} ms")
         return " ".join(parts)
+
+
+def _clean(text: str) -> str:
+    """The text without what would steer a terminal: it may come from a stranger."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def _time(moment: datetime | None) -> str:
@@ -147,8 +161,10 @@ def _cells(row: CameraRow) -> list[Text | str]:
         "" if figures is None else f"{figures.fps_in:.1f}",
         "" if figures is None else f"{figures.fps_out:.1f}",
         "" if figures is None else str(figures.late),
-        "" if figures is None else _skipped(figures),
-        "" if newest is None else ", ".join(f"{s.label} {s.score:.2f}" for s in newest.top[:_TOP]),
+        "" if figures is None else Text(_skipped(figures)),
+        ""
+        if newest is None
+        else Text(_clean(", ".join(f"{s.label} {s.score:.2f}" for s in newest.top[:_TOP]))),
     ]
 
 
@@ -156,8 +172,8 @@ def _label(state: StateMessage | None) -> Text:
     if state is None:
         return Text("")
     if state.status != "ok":
-        return Text(state.status, "yellow")
-    return Text(state.label or "-", "bold" if state.label else "dim")
+        return Text(_clean(state.status), "yellow")
+    return Text(_clean(state.label or "-"), "bold" if state.label else "dim")
 
 
 def _late_style(message: CameraMessage) -> str:
@@ -165,4 +181,4 @@ def _late_style(message: CameraMessage) -> str:
 
 
 def _skipped(figures: CameraFigures) -> str:
-    return ", ".join(f"{cause} {count}" for cause, count in figures.skipped.items() if count)
+    return _clean(", ".join(f"{cause} {count}" for cause, count in figures.skipped.items() if count))

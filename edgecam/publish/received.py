@@ -9,15 +9,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from edgecam.publish.topics import Address, CameraTopic, DeviceTopic
 from edgecam.records import Score
 
 # Far above the largest payload of the contract, far below what would hurt.
 MAX_PAYLOAD_BYTES = 262_144
+# Any time zone can be applied to these years without leaving what `datetime` can hold.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+
+
+def _check_moment(moment: datetime) -> datetime:
+    if moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"expected a moment with a time zone from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return moment
+
+
+Moment = Annotated[datetime, AfterValidator(_check_moment)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +54,7 @@ class AvailabilityMessage(Message):
 class InfoMessage(Message):
     """What runs on a device."""
 
-    ts: datetime
+    ts: Moment
     ts_synced: bool
     versions: Mapping[str, object]
     models: Mapping[str, object]
@@ -54,7 +65,7 @@ class InfoMessage(Message):
 class NoticeMessage(Message):
     """What an operator should know."""
 
-    ts: datetime
+    ts: Moment
     ts_synced: bool
     kind: str
     level: str
@@ -91,7 +102,7 @@ class CameraFigures:
 class StatsMessage(Message):
     """How well a device does."""
 
-    ts: datetime
+    ts: Moment
     ts_synced: bool
     uptime_s: float
     cameras: Mapping[str, CameraFigures]
@@ -103,7 +114,7 @@ class CameraMessage(Message):
     """What all messages of a camera have."""
 
     camera: str
-    ts: datetime | None
+    ts: Moment | None
     """Capture time; None before the first result."""
     ts_synced: bool
     seq: int | None
@@ -131,7 +142,7 @@ class StateMessage(CameraMessage):
     replayed: bool
     label: str | None
     score: float | None
-    since: datetime | None
+    since: Moment | None
     reason: str
 
 
@@ -143,8 +154,8 @@ class EventMessage(StateMessage):
     episode: str
     event_type: str
     """`start`, `end`."""
-    start: datetime
-    end: datetime | None
+    start: Moment
+    end: Moment | None
     peak_score: float
     delayed_s: float
 
@@ -169,12 +180,7 @@ def parse_message(topic: str, address: Address, payload: bytes, *, retained: boo
         if payload not in _AVAILABILITY:
             raise ValueError("expected online or offline")
         return AvailabilityMessage(**origin, body={}, online=_AVAILABILITY[payload])
-    try:
-        body = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"no JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise ValueError("expected a JSON object")  # noqa: TRY004 - a faulty payload, as the others
+    body = _read_object(payload)
     if address.camera is not None:
         origin["camera"] = address.camera
     try:
@@ -183,3 +189,19 @@ def parse_message(topic: str, address: Address, payload: bytes, *, retained: boo
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{where}: {first['msg']}") from None
+
+
+def _read_object(payload: bytes) -> dict[str, Any]:
+    """A JSON object whose texts can be written again; Python alone would take NaN and half characters."""
+    try:
+        body = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        json.dumps(body, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"no JSON in UTF-8: {error}") from None
+    if not isinstance(body, dict):
+        raise ValueError("expected a JSON object")  # noqa: TRY004 - a faulty payload, as the others
+    return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

@@ -175,6 +175,24 @@ def test_a_malformed_payload_is_a_value_error(payload: bytes) -> None:
         parse(STATE, payload)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ts": "9999-12-31T23:59:59Z"},
+        {"ts": "0001-01-01T00:00:00Z"},
+        {"ts": "2026-01-31T12:00:00"},
+        {"label": "\ud800"},
+        {"score": float("nan")},
+        {"extra": ["\udfff"]},
+    ],
+)
+def test_a_state_that_could_not_be_shown_is_refused(change: dict[str, Any]) -> None:
+    """Moments that no time zone can hold, half characters, NaN: JSON to Python, poison to who prints it."""
+    body = messages.state(state(), AT, replayed=False) | change
+    with pytest.raises(ValueError, match=r"."):
+        parse(STATE, json.dumps(body).encode())
+
+
 @given(
     st.binary(max_size=300)
     | st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(

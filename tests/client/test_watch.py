@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mosquitto import Mosquitto, free_port
 from publish_samples import AT, event, later, result, starting, state, stats
@@ -112,6 +115,37 @@ def test_there_is_a_line_for_each_change_of_a_state_and_for_nothing_else() -> No
         "11:59:59 main dog 0.91 age 42 ms (entered, replayed)",
         "11:59:59 main - age 42 ms (left)",
     ]
+
+
+STRANGE = st.none() | st.text() | st.integers() | st.floats() | st.lists(st.text(), max_size=2)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(said(state()))), STRANGE, max_size=4), st.text(max_size=8))
+def test_whatever_a_stranger_says_can_be_shown_and_steers_no_terminal(
+    changes: dict[str, Any], device: str
+) -> None:
+    """A state is refused, or shown as a line, as JSON and in the table, without control characters."""
+    topic = f"edgecam/{device}/main/state"
+    address = parse_topic(topic, base="edgecam")
+    if address is None:
+        return
+    try:
+        message = parse_message(topic, address, json.dumps(said(state()) | changes).encode(), retained=False)
+    except ValueError:
+        return
+    board = Board("mqtt://box")
+    line = board.take(message) or ""
+    json.dumps(message.body, ensure_ascii=False).encode()
+    console = Console(file=io.StringIO(), width=300, force_terminal=False)
+    console.print(board.table(connected=True))
+    assert line.isprintable()
+    line.encode()
+
+
+def test_invented_cameras_do_not_fill_the_memory() -> None:
+    """The board has a bound, and goes on showing whom it knows."""
+    board, _ = board_of(*((f"edgecam/dev/c{n}/state", said(state())) for n in range(1000)))
+    assert len(board._rows) == 200
 
 
 def test_cameras_of_several_devices_are_told_apart() -> None:
