@@ -1,19 +1,17 @@
-"""The command line: wires the commands, and turns every failure into one readable line and an exit code.
+"""The command line: wires the commands; `__main__` turns their failures into exit codes.
 
 `--help` imports no door: each command imports its own module when it is called.
 """
 
 from __future__ import annotations
 
-import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgecam import __version__
-from edgecam.errors import EXIT_BUG, EXIT_INTERRUPTED, ConfigError, EdgecamError, UsageError
+from edgecam.errors import UsageError
 
 app = typer.Typer(
     name="edgecam",
@@ -83,6 +81,10 @@ def init(
 @app.command()
 def run(config: Config = None, sets: Sets = None) -> None:
     """Watch the cameras and publish, until stopped."""
+    from edgecam.commands.signals import leave_on_sigterm
+
+    leave_on_sigterm()
+    # What follows loads for seconds on a small board.
     from edgecam.commands.run import run as command
 
     raise typer.Exit(command(config, sets=sets or ()))
@@ -107,7 +109,7 @@ def classify(
     std: Std = None,
     *,
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engine.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the engine.", min=1, max=64)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Name pictures, by the same path that a camera's frames take."""
@@ -187,40 +189,3 @@ def _numbers(text: str | None, option: str) -> list[float] | None:
     if len(values) not in {1, 3}:
         raise UsageError(f"{option}: expected one number or three with commas between, got {text!r}")
     return values
-
-
-def main() -> None:
-    """The entry point."""
-    try:
-        code = app(standalone_mode=False) or 0
-    except EdgecamError as error:
-        print(error, file=sys.stderr)
-        if isinstance(error, ConfigError):
-            print(_summary(error), file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # `edgecam … | head`: the reader has seen enough.
-        sys.stderr.close()
-        code = 0
-    except Exception as error:  # noqa: BLE001 - the last door
-        code = _leave(error)
-    raise SystemExit(code)
-
-
-def _summary(error: ConfigError) -> str:
-    count = len(error.problems)
-    return f"{count} problem{'s' if count > 1 else ''}; nothing was started. Reference: docs/configuration.md"
-
-
-def _leave(error: Exception) -> int:
-    """Usage errors of the parser end with 2; anything else that comes here is a bug."""
-    show = getattr(error, "show", None)
-    code = getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):
-        show()
-        return code
-    traceback.print_exception(error)
-    print("this is a bug in edgecam; please report it with the lines above", file=sys.stderr)
-    return EXIT_BUG

@@ -13,12 +13,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import uuid
 from collections import deque
 from types import TracebackType
 from typing import Self
 
+from edgecam.config.rules import ID_PATTERN, check_base
 from edgecam.errors import UsageError
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.received import (
@@ -80,11 +82,12 @@ class Subscriber:
         max_messages: int = 1000,
         timing: LinkTiming | None = None,
     ) -> None:
-        """Prepare; raises UsageError for a URL that is none."""
+        """Prepare; raises UsageError for what is no URL, no topic prefix or no id."""
         try:
             address = parse_broker(url, username=username, password=password)
         except ValueError as error:
             raise UsageError(f"broker: {error}") from None
+        _check_filter(base=base, device=device, camera=camera)
         subscriptions = [
             *((f"{base}/{device}/{name}", _qos(name)) for name in DeviceTopic),
             *((f"{base}/{device}/{camera}/{name}", _qos(name)) for name in CameraTopic),
@@ -101,6 +104,7 @@ class Subscriber:
         self._faulty_topics: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edgecam-subscriber", daemon=True)
+        self._failure: BaseException | None = None
         self.malformed = 0
         """Payloads that could not be read."""
 
@@ -133,8 +137,15 @@ class Subscriber:
         return self._inbox.dropped
 
     def get(self, timeout_s: float | None = None) -> Message | None:
-        """The next message; None after `timeout_s`, or when the subscriber was closed."""
-        return self._inbox.get(timeout_s)
+        """The next message; None after `timeout_s`, or when the subscriber was closed.
+
+        Raises:
+            BaseException: whatever ended the thread that listens; it would never hear anything again.
+        """
+        message = self._inbox.get(timeout_s)
+        if message is None and self._failure is not None:
+            raise self._failure
+        return message
 
     def close(self) -> None:
         """Leave the broker; an iteration ends after what has come already. From any thread; idempotent."""
@@ -151,6 +162,8 @@ class Subscriber:
                     for happening in self._link.step(_STEP_S):
                         if isinstance(happening, Received):
                             self._take(happening)
+        except BaseException as error:  # noqa: BLE001 - told to whoever reads
+            self._failure = error
         finally:
             self._inbox.close()
 
@@ -168,6 +181,16 @@ class Subscriber:
                 log.warning("message ignored topic=%s reason=%s", received.topic, error)
             return
         self._inbox.put(message)
+
+
+def _check_filter(*, base: str, device: str, camera: str) -> None:
+    try:
+        check_base(base)
+    except ValueError as error:
+        raise UsageError(f"base: {error}") from None
+    for name, level in (("device", device), ("camera", camera)):
+        if level != "+" and not re.fullmatch(ID_PATTERN, level):
+            raise UsageError(f'{name}: expected an id (a-z, 0-9, _ and -) or + for all, got "{level}"')
 
 
 def _qos(name: DeviceTopic | CameraTopic) -> int:

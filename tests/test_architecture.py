@@ -51,14 +51,14 @@ ROOMS = {
         "records reports errors config backoff clock capture model vision inference decision publish",
         "numpy cv2",
     ),
-    "client": room("records reports errors publish", "paho"),
+    "client": room("records reports errors config publish", "paho"),
     "commands": room(
         "records reports errors config clock capture model vision inference decision publish appliance"
         " pipeline client",
         "numpy rich",
     ),
     "cli": room("errors commands", "typer"),
-    "__main__": room("cli"),
+    "__main__": room("errors cli"),
     "__init__": room(),
 }
 
@@ -168,8 +168,8 @@ def test_an_impure_deed_is_found(source: str) -> None:
 def test_help_opens_no_door() -> None:
     """`edgecam --help` and importing edgecam load no library of weight and do nothing."""
     code = (
-        "import sys, edgecam, edgecam.cli\n"
-        "try: edgecam.cli.main()\n"
+        "import sys, edgecam, edgecam.__main__\n"
+        "try: edgecam.__main__.main()\n"
         "except SystemExit: pass\n"
         "heavy = {'cv2', 'numpy', 'paho', 'pydantic', 'yaml', 'ai_edge_litert', 'tflite_runtime', 'amqtt'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"

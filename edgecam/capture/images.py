@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from edgecam.capture.camera import CameraSettings
+from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
 from edgecam.config.source import Source
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.records import Image, PixelFormat
 
+_MAX_BYTES = 200_000_000
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -42,7 +44,12 @@ def read_picture(path: Path) -> Image:
     """
     import cv2
 
+    prepare_opencv()
     try:
+        if path.exists() and not path.is_file():
+            raise UnreadableFrame(f"{path}: is no picture file")
+        if path.stat().st_size > _MAX_BYTES:
+            raise UnreadableFrame(f"{path}: is larger than {_MAX_BYTES} bytes; make it smaller")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableFrame(f"{path}: cannot be read ({error.strerror}); check the file") from error

@@ -94,13 +94,19 @@ def _play(path: Path, *, fps: float, loop: bool) -> Iterator[Scheduled]:
                 yield Scheduled(timeline.place(position_ms), image)
         finally:
             capture.release()
-        if 0 < timeline.played_ns < announced_ns * _WHOLE:
+        # Once is news; a loop must not repeat it each time round.
+        if not timeline.start_ns and 0 < timeline.played_ns < announced_ns * _WHOLE:
             played_s, announced_s = timeline.played_ns / 1e9, announced_ns / 1e9
             log.warning(
                 "recording ended early file=%s seconds=%.1f announced=%.1f", path, played_s, announced_s
             )
-        if not loop or timeline.played_ns <= 0:
+        if not loop:
             return
+        if timeline.played_ns <= 0:
+            # The first frame is asked for at the opening, which refuses a file without any.
+            if not timeline.start_ns:
+                return
+            raise SourceError(f"{path} cannot be played any more; put it back")
         timeline.repeat()
 
 
@@ -137,6 +143,8 @@ def _check_file(path: Path, *, shown: str) -> None:
         )
     if not path.exists():
         raise SourceError(f"{shown}: there is no file {path}; check the path")
+    if not path.is_file():
+        raise SourceError(f"{shown}: {path} is a device or pipe; name a video file")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

@@ -79,7 +79,7 @@ def load_classifier(
         UsageError: an option for a bare `.tflite` was given with a model directory.
     """
     place = find_model(model, folder=Path())
-    if place.is_file():
+    if not place.is_dir():
         return bare_model(place, labels=labels, mean=mean, std=std)
     if labels or mean or std:
         raise UsageError(

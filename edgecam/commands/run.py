@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from edgecam.appliance.board import device_id
 from edgecam.appliance.logs import set_up_logging
+from edgecam.commands.signals import StopSignals
 from edgecam.config.loader import load_config
 from edgecam.config.password import read_password
 from edgecam.errors import EXIT_INTERRUPTED
@@ -18,29 +17,6 @@ from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.runner import Runner
 
 log = logging.getLogger(__name__)
-
-
-class _Signals:
-    """Turns SIGTERM and Ctrl-C into an ordered stop; a second one leaves at once."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._received: signal.Signals | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    @property
-    def interrupted(self) -> bool:
-        """True after Ctrl-C."""
-        return self._received is signal.SIGINT
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._received is not None:
-            os._exit(128 + number)
-        self._received = signal.Signals(number)
-        # Not through the log, whose lock the interrupted code may hold.
-        os.write(2, f"{self._received.name}: stopping; once more leaves at once\n".encode())
-        self._runner.request_stop()
 
 
 def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> int:
@@ -64,7 +40,7 @@ def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, st
     password = read_password(config.mqtt, loaded.folder, environ)
     device = device_id() if config.device == "auto" else config.device
     runner = Runner(loaded, plan, device=device, password=password)
-    signals = _Signals(runner)
+    signals = StopSignals(runner.request_stop)
     log.info("starting config=%s device=%s", loaded.path or "defaults", device)
     try:
         runner.start()

@@ -78,7 +78,15 @@ def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None
         return path
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
-    return next((candidate for candidate in SEARCHED if candidate.is_file()), None)
+    return next((candidate for candidate in SEARCHED if _is_file(candidate)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """False also where we may not look, as in a working directory of somebody else's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> str:

@@ -114,7 +114,7 @@ class CameraConfig(Block):
     `file:clip.mp4`, `images:folder`, `"pattern:"`."""
     size: Size = (640, 480)
     """[width, height] in pixels of the stream that is analysed."""
-    fps: float = Field(default=30.0, gt=0, le=1000)
+    fps: float = Field(default=30.0, ge=0.001, le=1000)
     """Frames per second asked of the camera, and the pace of a recording that names none."""
     playback: Literal["camera", "fast"] = "camera"
     """How a recording plays: paced like a `camera`, or as `fast` as possible with no frame skipped."""
@@ -134,7 +134,7 @@ class CameraConfig(Block):
     """The name, from `models`, of the model that classifies the pictures."""
     budget_ms: int | None = Field(default=None, ge=1, le=600_000)
     """Latency budget of this camera in milliseconds; null: the common `budget_ms`."""
-    max_fps: float | None = Field(default=None, gt=0, le=1000)
+    max_fps: float | None = Field(default=None, ge=0.001, le=1000)
     """Classify at most so many frames per second; null: as many as the engine manages."""
     watch: dict[Text, WatchConfig] = Field(
         default={}, examples=[{"cat": {"enter": 0.6, "exit": 0.4, "hold_s": 2}, "dog": {}}]
@@ -164,7 +164,7 @@ class PredictionsConfig(Block):
 
     enabled: bool = False
     """Publish it."""
-    max_hz: float = Field(default=5.0, gt=0, le=1000)
+    max_hz: float = Field(default=5.0, ge=0.001, le=1000)
     """At most so many messages per second and camera."""
 
 
@@ -221,7 +221,7 @@ class Config(Block):
     """This box in topics: a-z, 0-9, _ and -; `auto`: from the board's serial number or MAC address."""
     budget_ms: int = Field(default=200, ge=1, le=600_000)
     """Latency budget in milliseconds, from capture to publishing; cameras may have their own."""
-    starve_s: float = Field(default=2.0, gt=0, le=3600)
+    starve_s: float = Field(default=2.0, ge=0.01, le=3600)
     """After so many seconds without a result the newest frame is classified, late or not."""
     cameras: dict[CameraId, CameraConfig] = Field(
         default={"main": CameraConfig(source="picamera2:0")}, min_length=1

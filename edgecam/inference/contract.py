@@ -61,7 +61,7 @@ def _check_input_range(tensor: TensorSpec, card: InputCard, where: str) -> None:
     if held is None or tensor.scale is None:
         return
     means, stds = np.broadcast_arrays(np.asarray(card.mean), np.asarray(card.std))
-    for mean, std in zip(means, stds, strict=True):
+    for mean, std in zip(means.tolist(), stds.tolist(), strict=True):
         low, high = sorted(((0 - mean) / std, (255 - mean) / std))
         common = min(high, held[1]) - max(low, held[0])
         if common < _LEAST_SHARE * (high - low) or common < _LEAST_LEVELS * tensor.scale:

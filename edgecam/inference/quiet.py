@@ -3,11 +3,12 @@
 LiteRT's C++ announces its CPU delegate with an `INFO:` line on file descriptor 2, and no environment
 variable or Python call turns that off (`TF_CPP_MIN_LOG_LEVEL` is not heard). So the descriptor is caught
 for the few milliseconds of loading; whatever else was written meanwhile, by anyone, is passed on after.
-The price: should the library abort the process in these milliseconds, its last words are lost.
+Should the library abort the process meanwhile, its last words are lost, but Python says where it was.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import re
@@ -34,9 +35,14 @@ def chatter_caught() -> Iterator[None]:
     with tempfile.TemporaryFile() as catch:
         _flush()
         os.dup2(catch.fileno(), _STDERR)
+        ours = not faulthandler.is_enabled()
+        if ours:
+            faulthandler.enable(file=stderr, all_threads=False)
         try:
             yield
         finally:
+            if ours:
+                faulthandler.disable()
             _flush()
             os.dup2(stderr, _STDERR)
             os.close(stderr)

@@ -20,6 +20,7 @@ from edgecam.records import TensorSpec
 _IDENTIFIER = b"TFL3"
 _METADATA_NAME = "TFLITE_METADATA"
 _CUSTOM = 32
+_MAX_BYTES = 1_000_000_000
 # Operators that carry values through unchanged, between a softmax and the output.
 _CARRIERS = frozenset({"RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"})
 
@@ -94,9 +95,13 @@ def read_model_bytes(path: Path) -> bytes:
     """The whole file.
 
     Raises:
-        ModelError: it is absent or cannot be read.
+        ModelError: it is absent, cannot be read, or is no file of a model's size.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: is no file; a model is a file or a model directory")
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError(f"{path}: is larger than {_MAX_BYTES} bytes, which no model for the edge is")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error

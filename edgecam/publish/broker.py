@@ -63,14 +63,17 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         """Start the child and wait until it listens; raises BrokerError with the remedy."""
-        self._child = subprocess.Popen(  # noqa: S603 - this interpreter, this module
-            [sys.executable, "-m", "edgecam.publish.broker", self.host, str(self.port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            # `-m` looks here first: the same edgecam as ours.
-            cwd=Path(__file__).parents[2],
-        )
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 - this interpreter, this module
+                [sys.executable, "-m", "edgecam.publish.broker", self.host, str(self.port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                # `-m` looks here first: the same edgecam as ours.
+                cwd=Path(__file__).parents[2],
+            )
+        except OSError as error:
+            raise BrokerError(f"the embedded broker cannot be started: {error.strerror}") from error
         word, _, rest = self._first_line().partition(" ")
         if word != "ready":
             self.stop()

@@ -299,3 +299,23 @@ def test_closing_from_another_place_ends_a_waiting_reader(broker: Mosquitto) -> 
     with subscriber:
         threading.Timer(0.1, subscriber.close).start()
         assert list(subscriber) == []
+
+
+@pytest.mark.parametrize(
+    "filter_", [{"base": "#"}, {"base": "a/#/b"}, {"base": ""}, {"device": "#"}, {"camera": "a/b"}]
+)
+def test_a_filter_that_no_topic_could_match_is_told_at_once(filter_: dict[str, str]) -> None:
+    """Rather than a subscriber that never hears anything."""
+    with pytest.raises(UsageError, match=next(iter(filter_))):
+        Subscriber("mqtt://127.0.0.1:1", **filter_)  # type: ignore[arg-type]
+
+
+def test_what_ends_the_listening_thread_reaches_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead thread must not look like a quiet house."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the thread died")
+
+    monkeypatch.setattr(MqttLink, "step", fail)
+    with Subscriber("mqtt://127.0.0.1:1") as subscriber, pytest.raises(RuntimeError, match="died"):
+        subscriber.get(10)

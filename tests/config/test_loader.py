@@ -147,7 +147,7 @@ def test_wrong_values_of_flags_and_variables_name_their_origin(config: Write) ->
         "--set: mqtt.base: there is no 'x' in it: it is no map; set the whole of it",
         "--set: log: not valid YAML: expected the node content, but found '<stream end>'",
         "--set: device.x: expected printable characters",
-        '--set: cameras.main.fps: expected a number above 0, at most 1000, got "ten"',
+        '--set: cameras.main.fps: expected a number from 0.001 to 1000, got "ten"',
         'EDGECAM_MQQT__URL: mqqt: unknown key; did you mean "mqtt"?',
     ]
 
@@ -208,7 +208,7 @@ mqtt:
             "expected true, false, a number, a text or a list of numbers"
         ),
         "config.yaml:17:3: cameras.b.source: this key is missing; expected a text such as picamera2:0",
-        "config.yaml:17:7: cameras.b.fps: expected a number above 0, at most 1000, got NaN",
+        "config.yaml:17:7: cameras.b.fps: expected a number from 0.001 to 1000, got NaN",
         'config.yaml:19:16: models.m.threads: expected a whole number from 1 to 64, or auto, got "y"',
         (
             "config.yaml:21:3: mqtt.password: a password does not belong in this file; "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -185,3 +187,72 @@ def test_check_finds_a_watched_name_that_no_model_knows(tmp_path: Path) -> None:
         f'{path}:6:22: models.default.groups.mine: the model has no label "begle"; did you mean "beagle"?'
         in done.err
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--set", "cameras.main.source=pattern:"],
+        ["models", "list"],
+        ["classify", PHOTOS / "cat.jpg"],
+    ],
+)
+def test_a_result_that_cannot_be_written_is_a_failure_and_no_bug(arguments: list[str | Path]) -> None:
+    """A full disk is told in one line, with exit code 1."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgecam", *map(str, arguments)],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_streams_change_no_exit_code(tmp_path: Path) -> None:
+    """Started without stdout and stderr, as some supervisors do; or with a stderr that takes nothing."""
+    absent = tmp_path / "absent.yaml"
+    program = f"{sys.executable} -m edgecam"
+    for command, code in (
+        (f"{program} check -c {absent} >&- 2>&-", 78),
+        (f"{program} check -c {absent} 2>/dev/full", 78),
+        (f"{program} run -c {absent} <&- >&- 2>&-", 78),
+        (f"{program} models list >&- 2>&-", 0),
+    ):
+        assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == code, command
+
+
+def test_a_terminal_that_knows_ascii_alone_is_no_reason_to_fail() -> None:
+    """What it cannot show is escaped."""
+    done = edgecam("inspect", "efficientnet_lite0_int8", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["classify", "/dev/zero"], 1),
+        (["inspect", "/dev/zero"], 69),
+        (["classify", PHOTOS / "cat.jpg", "--threads", "1000000"], 2),
+        (["check", "--set", "cameras.main.max_fps=5e-324"], 78),
+    ],
+)
+def test_absurd_input_is_refused_at_once(arguments: list[str | Path], code: int) -> None:
+    """Neither endless files nor numbers that no machine can hold are tried."""
+    done = edgecam(*arguments, timeout_s=30)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """`edgecam check | head -1`."""
+    command = f"{sys.executable} -m edgecam models list --json | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_name_that_the_system_refuses_is_one_line() -> None:
+    """Whatever the kernel says of a path: what, where, why."""
+    done = edgecam("classify", "x" * 5000)
+    assert done.code == 1
+    assert "Traceback" not in done.err

@@ -1,0 +1,41 @@
+"""SIGTERM and Ctrl-C: an ordered stop; a second one leaves at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from edgecam.errors import EXIT_OK
+
+
+def leave_on_sigterm() -> None:
+    """Until there is something to stop, SIGTERM just ends the program, with the code of an ordered stop."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_OK))
+
+
+class StopSignals:
+    """Turns SIGTERM and Ctrl-C into a call of `request_stop`."""
+
+    def __init__(self, request_stop: Callable[[], None]) -> None:
+        """Args: request_stop: called from the signal handler; it must only set a flag."""
+        self._request_stop = request_stop
+        self._received: signal.Signals | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    @property
+    def interrupted(self) -> bool:
+        """True after Ctrl-C."""
+        return self._received is signal.SIGINT
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._received is not None:
+            os._exit(128 + number)
+        self._received = signal.Signals(number)
+        # Not through the log, whose lock the interrupted code may hold.
+        with contextlib.suppress(OSError):
+            os.write(2, f"{self._received.name}: stopping; once more leaves at once\n".encode())
+        self._request_stop()
