@@ -131,17 +131,30 @@ def classify(
 def watch(
     url: Annotated[str, typer.Option(help="The broker: mqtt://host[:port].")] = "mqtt://127.0.0.1:1883",
     base: Annotated[str, typer.Option(help="First levels of the topics, as mqtt.base.")] = "edgecam",
+    *,
     device: Annotated[str, typer.Option(help="One device; +: all.")] = "+",
     camera: Annotated[str, typer.Option(help="One camera; +: all.")] = "+",
     seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0)] = None,
-    *,
+    username: Annotated[str | None, typer.Option(help="The name to log in with.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File that holds the password alone.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per change, also on a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe, and show what subscribers receive."""
+    from edgecam.commands.watch import read_password_file
     from edgecam.commands.watch import watch as command
 
-    command(url, base=base, device=device, camera=camera, seconds=seconds, plain=plain, as_json=as_json)
+    command(
+        url,
+        base=base,
+        device=device,
+        camera=camera,
+        seconds=seconds,
+        username=username,
+        password=read_password_file(password_file) if password_file else None,
+        plain=plain,
+        as_json=as_json,
+    )
 
 
 @models_app.command("list")

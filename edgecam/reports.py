@@ -70,21 +70,37 @@ class MqttStats:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardStats:
+    """How the board does; None where it does not say."""
+
+    memory_bytes: int | None = None
+    """Resident memory of this process."""
+    temperature_c: float | None = None
+    """Of the SoC."""
+    throttled: int | None = None
+    """The Raspberry Pi firmware's bits: 0 under-voltage, 1 frequency capped, 2 throttled, 3 soft temperature
+    limit; 16 to 19 the same since boot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How well this process runs."""
 
     uptime_s: float
     cameras: Mapping[str, CameraStats]
+    board: BoardStats = BoardStats()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A loaded model and what really runs it."""
 
+    name: str
+    """As its card says; the key is its name in the configuration."""
     sha256: str
     classes: int
     runtime: str
-    """`litert`, `tflite`."""
+    """`litert`, `tflite-runtime`."""
     runtime_version: str
     delegate: str
     """`cpu`, …"""

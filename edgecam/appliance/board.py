@@ -1,14 +1,19 @@
-"""Which board this is: an id that survives a reinstallation and that a cloned card does not share."""
+"""Which board this is, by an id that a cloned card does not share, and how it does."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
 
+from edgecam.reports import BoardStats
+
 # The serial number that a Raspberry Pi's firmware writes into the device tree, and its like.
 _SERIAL_FILES = ("proc/device-tree/serial-number", "sys/devices/soc0/serial_number")
 _NETWORK = "sys/class/net"
+_TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"
+_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 # Bit 1 of the first octet: an address that software made up (IEEE 802), new at each boot perhaps.
 _LOCALLY_ADMINISTERED = 0x02
 
@@ -25,6 +30,22 @@ def device_id(root: Path = Path("/")) -> str:
         An id of the characters a-z, 0-9, `_` and `-`.
     """
     return _serial(root) or _mac(root) or _cleaned(socket.gethostname()) or "edgecam"
+
+
+def board_stats(root: Path = Path("/")) -> BoardStats:
+    """Memory of this process, temperature and throttling of the board, as far as the kernel tells.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    pages = _read(root / "proc/self/statm").split()
+    millidegrees = _read(root / _TEMPERATURE)
+    bits = _read(root / _THROTTLED).removeprefix("0x")
+    return BoardStats(
+        memory_bytes=int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else None,
+        temperature_c=int(millidegrees) / 1000 if re.fullmatch(r"-?\d+", millidegrees) else None,
+        throttled=int(bits, 16) if re.fullmatch(r"[0-9a-f]+", bits) else None,
+    )
 
 
 def _serial(root: Path) -> str | None:

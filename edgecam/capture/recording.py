@@ -137,15 +137,8 @@ def _property(name: str) -> int:
 
 
 def _check_file(path: Path, *, shown: str) -> None:
-    if path.is_dir():
-        raise SourceError(
-            f'{shown}: {path} is a folder; write "images:…" for a folder of pictures, or name a video'
-        )
-    if not path.exists():
-        raise SourceError(f"{shown}: there is no file {path}; check the path")
-    if not path.is_file():
-        raise SourceError(f"{shown}: {path} is a device or pipe; name a video file")
     try:
+        _check_kind(path, shown=shown)
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:
@@ -154,3 +147,14 @@ def _check_file(path: Path, *, shown: str) -> None:
         ) from error
     if empty:
         raise SourceError(f"{shown}: {path} is empty; copy it again")
+
+
+def _check_kind(path: Path, *, shown: str) -> None:
+    if path.is_dir():
+        raise SourceError(
+            f'{shown}: {path} is a folder; write "images:…" for a folder of pictures, or name a video'
+        )
+    if not path.exists():
+        raise SourceError(f"{shown}: there is no file {path}; check the path")
+    if not path.is_file():
+        raise SourceError(f"{shown}: {path} is a device or pipe; name a video file")

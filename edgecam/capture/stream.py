@@ -121,7 +121,7 @@ def _diagnose(url: str) -> str:
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme.lower()]
     try:
         socket.create_connection((host, port), timeout=_PROBE_S).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return f"the host name {host} is not known; check it, or write the address"
     except ConnectionRefusedError:
         return f"{host} answers, but nothing listens on port {port}; check it, and that the stream is on"

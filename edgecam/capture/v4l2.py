@@ -40,7 +40,7 @@ class V4l2Camera(BaseCamera):
         """Open the device, set size and rate (what it gives instead is logged), and see that a frame comes.
 
         Raises:
-            CameraLost: not there now, in use, or no frame within 5 s.
+            CameraLost: not there now, in use, or no frame within the stall limit.
             SourceError: not a camera, or not ours to open.
         """
         import cv2
@@ -70,7 +70,7 @@ class V4l2Camera(BaseCamera):
         """The next frame, or None if none came within `timeout_s`.
 
         Raises:
-            CameraLost: unplugged, nothing for 5 s, or closed before.
+            CameraLost: unplugged, nothing for the stall limit, or closed before.
             UnreadableFrame: the driver gave a buffer that is no picture.
         """
         import cv2

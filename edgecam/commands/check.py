@@ -11,7 +11,7 @@ from typing import Any
 
 from edgecam.config.loader import LoadedConfig, leaves, load_config
 from edgecam.config.password import read_password
-from edgecam.config.source import hide_credentials
+from edgecam.config.source import hide_credentials, parse_source
 from edgecam.config.tree import dotted
 from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.model.store import find_model
@@ -65,6 +65,11 @@ def _check_files(loaded: LoadedConfig) -> None:
             find_model(model.path, folder=loaded.folder)
         except ModelError as error:
             problems.append(Problem(where=loaded.origins[key], path=key, text=str(error)))
+    for name, camera in loaded.config.cameras.items():
+        source = parse_source(camera.source)
+        if not source.live and not (loaded.folder / source.target).exists():
+            text = f"there is no {loaded.folder / source.target}; check the path"
+            problems.append(loaded.problem(("cameras", name, "source"), text))
     if problems:
         raise ConfigError(problems)
     assemble(loaded)

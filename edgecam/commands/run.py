@@ -12,7 +12,7 @@ from edgecam.appliance.logs import set_up_logging
 from edgecam.commands.signals import StopSignals
 from edgecam.config.loader import load_config
 from edgecam.config.password import read_password
-from edgecam.errors import EXIT_INTERRUPTED
+from edgecam.errors import EXIT_INTERRUPTED, EdgecamError
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.runner import Runner
 
@@ -45,6 +45,10 @@ def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, st
     try:
         runner.start()
         runner.wait()
+    except EdgecamError as error:
+        # Told before the words of stopping bury it.
+        log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
+        return error.exit_code
     finally:
         runner.stop()
     return EXIT_INTERRUPTED if signals.interrupted else 0

@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 
 from edgecam.client import AvailabilityMessage, Message, Subscriber
 from edgecam.commands.watch_view import Board
-from edgecam.errors import EdgecamError
+from edgecam.errors import EdgecamError, UsageError
 
 _PATIENCE_S = 10.0
 """How long nothing is said of a broker that does not answer."""
@@ -58,6 +59,18 @@ def watch(
     except BrokenPipeError:
         # Whoever read our output has had enough (`| head`): let Python not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def read_password_file(path: Path) -> str:
+    """The password alone, without the line's end.
+
+    Raises:
+        UsageError: the file cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--password-file: {path} cannot be read: {error}") from error
 
 
 class _Screen:

@@ -25,6 +25,7 @@ from edgecam.client import (
 
 _RECENT = 5
 _TOP = 3
+_LABEL_CHARS = 12
 # A stranger may invent devices and cameras without end.
 _MOST_ROWS = 200
 _STYLE_OF_LEVEL = {"info": "", "warning": "yellow", "error": "bold red"}
@@ -84,15 +85,19 @@ class Board:
             for device, online in sorted(self._online.items())
         ]
         table = Table(expand=True)
-        for name in ("camera", "label"):
-            table.add_column(name)
-        for name in ("score", "age ms", "heard", "fps in", "fps out", "late"):
-            table.add_column(name, justify="right")
-        for name in ("skipped", "network says"):
-            table.add_column(name)
+        table.add_column("camera", no_wrap=True)
+        table.add_column("label", no_wrap=True, min_width=_LABEL_CHARS)
+        for name in ("score", "age ms", "fps in", "fps out", "late"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("skipped", no_wrap=True)
+        said = []
         for (device, camera), row in sorted(self._rows.items()):
-            table.add_row(Text(self._name(device, camera)), *_cells(row))
-        return Group(Text.assemble(self._url, " ", link, *devices), table, *self._recent)
+            name = self._name(device, camera)
+            table.add_row(Text(name), *_cells(row))
+            said.append(_network_line(name, row))
+        if any(row.figures is None for row in self._rows.values()):
+            table.caption = "rates and skips come with the next heartbeat of the device"
+        return Group(Text.assemble(self._url, " ", link, *devices), table, *said, *self._recent)
 
     def _row(self, device: str, camera: str) -> CameraRow:
         row = self._rows.get((device, camera)) or CameraRow()
@@ -149,23 +154,32 @@ def _time(moment: datetime | None) -> str:
 
 def _cells(row: CameraRow) -> list[Text | str]:
     state, figures = row.state, row.figures
-    newest: CameraMessage | None = state
-    if row.prediction and (state is None or (row.prediction.seq or 0) >= (state.seq or 0)):
-        newest = row.prediction
-    heard = "" if row.heard_s is None else f"{time.monotonic() - row.heard_s:.0f} s ago"
+    newest = _newest(row)
     return [
         _label(state),
         "" if state is None or state.score is None else f"{state.score:.2f}",
         "" if newest is None or newest.age_ms is None else Text(str(newest.age_ms), _late_style(newest)),
-        heard,
         "" if figures is None else f"{figures.fps_in:.1f}",
         "" if figures is None else f"{figures.fps_out:.1f}",
         "" if figures is None else str(figures.late),
         "" if figures is None else Text(_skipped(figures)),
-        ""
-        if newest is None
-        else Text(_clean(", ".join(f"{s.label} {s.score:.2f}" for s in newest.top[:_TOP]))),
     ]
+
+
+def _network_line(name: str, row: CameraRow) -> Text:
+    """What the network said last, and how long ago that was heard."""
+    newest = _newest(row)
+    if newest is None or not newest.top or row.heard_s is None:
+        return Text(f"{name}: nothing classified yet", "dim", no_wrap=True)
+    top = ", ".join(f"{score.label} {score.score:.2f}" for score in newest.top[:_TOP])
+    ago_s = time.monotonic() - row.heard_s
+    return Text(_clean(f"{name}: the network said {top} ({ago_s:.0f} s ago)"), no_wrap=True)
+
+
+def _newest(row: CameraRow) -> CameraMessage | None:
+    if row.prediction and (row.state is None or (row.prediction.seq or 0) >= (row.state.seq or 0)):
+        return row.prediction
+    return row.state
 
 
 def _label(state: StateMessage | None) -> Text:

@@ -75,6 +75,10 @@ def _unknown(path: Path) -> str:
     if path in _REFUSED:
         return _REFUSED[path]
     known = keys_at(path[:-1])
+    head, dot, rest = str(path[-1]).partition(".")
+    if dot and head in known:
+        nested = rest.replace(".", ": {") + ": …" + "}" * rest.count(".")
+        return f"unknown key; in the file it is nested: {head}: {{{nested}}}"
     near = get_close_matches(str(path[-1]), known, n=1)
     if near:
         return f'unknown key; did you mean "{near[0]}"?'

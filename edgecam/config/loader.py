@@ -16,7 +16,6 @@ from edgecam.config.document import read_yaml
 from edgecam.config.explain import faults_of
 from edgecam.config.overrides import CONFIG_VARIABLE, apply_environment, apply_sets
 from edgecam.config.schema import Config
-from edgecam.config.shipped import shipped_folder
 from edgecam.config.tree import Fault, Place, Tree, dotted, look_up
 from edgecam.config.tree import Path as Keys
 from edgecam.errors import ConfigError, Problem
@@ -34,7 +33,7 @@ class LoadedConfig:
     path: Path | None
     """The file; None when there is none and the defaults hold."""
     folder: Path
-    """What relative paths in the configuration refer to: the file's folder, else the shipped one."""
+    """What relative paths in the configuration refer to: the file's folder, else the working directory."""
     origins: Mapping[str, str]
     """Dotted key → `config.yaml:12`, `EDGECAM_MQTT__URL`, `--set` or `default`, for every value."""
     tree: Tree = field(default_factory=Tree, repr=False)
@@ -68,7 +67,7 @@ def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping
     apply_sets(tree, sets)
     _seed_models(tree)
     config = _checked(tree)
-    folder = shipped_folder() if path is None else path.absolute().parent
+    folder = Path.cwd() if path is None else path.absolute().parent
     return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree), tree=tree)
 
 

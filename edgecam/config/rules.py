@@ -49,6 +49,8 @@ def parse_broker(url: str) -> Broker:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError(f'{_BROKER_EXPECTED}, got "{url}"') from None
+    if host and not is_host(host):
+        raise ValueError(f'{_BROKER_EXPECTED}; "{host}" is no host name')
     embedded = parts.scheme == "embedded"
     rest = parts.path not in ("", "/") or parts.query or parts.fragment
     if parts.scheme not in ("embedded", "mqtt") or not host or rest or port == 0 or re.search(r"\s", url):
@@ -56,6 +58,15 @@ def parse_broker(url: str) -> Broker:
     if port is None and embedded:
         raise ValueError(f'{_BROKER_EXPECTED}, got "{url}" without a port')
     return Broker(embedded=embedded, host=host, port=port or _MQTT_PORT)
+
+
+def is_host(name: str) -> bool:
+    """False for what no resolver takes: an empty label, or one of more than 63 bytes (RFC 1035, 2.3.4)."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def check_broker(url: str) -> str:

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from edgecam.config.rules import is_host
+
 
 class SourceKind(StrEnum):
     """Which door of `capture` opens the source."""
@@ -169,6 +171,8 @@ def _url(text: str, *, example: str) -> str:
         raise ValueError(f'"{shown}" holds a blank; write it as %20')
     if not host:
         raise ValueError(f'"{shown}" names no host; write for instance "{example}"')
+    if not is_host(host):
+        raise ValueError(f'"{host}" is no host name; write for instance "{example}"')
     return text
 
 

@@ -53,14 +53,14 @@ class Decider:
             at_ns: The frame's capture time.
             now_ns: The moment of the decision.
         """
-        if self._last.status in {Status.NO_CAMERA, Status.DISABLED}:
+        if self._last.status in {Status.NO_CAMERA, Status.DISABLED, Status.ERROR}:
             # A straggler from before the status changed: it says nothing about now.
             return replace(self._last, changed=False, edges=())
         scores = self._smoother.update(self._watch.scores(probabilities), at_ns)
         edges: list[Edge] = []
         reason = self._judge(scores, at_ns, now_ns, edges)
         if self._last.status is not Status.OK and reason is None:
-            reason = Reason.ENGINE_BACK if self._last.status is Status.ERROR else Reason.STARTING
+            reason = Reason.STARTING
         return self._say(scores, reason, at_ns, edges)
 
     def change_status(self, status: Status, reason: Reason, *, now_ns: int) -> Decision:

@@ -69,7 +69,12 @@ class Watchlist:
                 raise UnknownNameError(name, known)
         default = otherwise or Threshold()
         wanted = watch or dict.fromkeys(members, default)
-        names = [name for name in wanted if name not in set(ignore)]
+        ignored = set(ignore)
+        if not watch:
+            # Whoever ignores a group means its labels.
+            hidden = {index for name in ignore for index in known[name]}
+            ignored |= {name for name, indices in members.items() if hidden.issuperset(indices)}
+        names = [name for name in wanted if name not in ignored]
         self.names = tuple(names)
         self.thresholds = tuple(wanted[name] for name in names)
         self.enter = np.array([t.enter for t in self.thresholds], np.float32)

@@ -14,12 +14,15 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
 _STDERR = 2
+# Two threads that load at once would take each other's catch for the real stderr.
+_ONE_AT_A_TIME = threading.Lock()
 # TFLite's own log lines, and those of abseil ("I0000 00:00:...").
 _CHATTER = re.compile(r"INFO: |I\d{4} ")
 
@@ -27,12 +30,12 @@ _CHATTER = re.compile(r"INFO: |I\d{4} ")
 @contextmanager
 def chatter_caught() -> Iterator[None]:
     """Within it, informational lines written to descriptor 2 go to the debug log, all others to stderr."""
-    try:
-        stderr = os.dup(_STDERR)
-    except OSError:  # a service may run with stderr closed: then there is nothing to keep clean
-        yield
-        return
-    with tempfile.TemporaryFile() as catch:
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as catch:
+        try:
+            stderr = os.dup(_STDERR)
+        except OSError:  # a service may run with stderr closed: then there is nothing to keep clean
+            yield
+            return
         _flush()
         os.dup2(catch.fileno(), _STDERR)
         ours = not faulthandler.is_enabled()

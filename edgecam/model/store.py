@@ -57,8 +57,11 @@ def find_model(path: str, *, folder: Path) -> Path:
     """
     shipped = shipped_folder()
     for candidate in (folder / path, shipped / path, shipped / "models" / path):
-        if candidate.exists():
-            return candidate
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:
+            raise ModelError(f"{candidate}: cannot be looked at ({error.strerror})") from error
     if Path(path).suffix == ".tflite":
         raise ModelError(f"{folder / path}: no such file")
     known = [entry.name for entry in _model_folders((folder / "models", shipped / "models"))]

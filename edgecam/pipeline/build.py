@@ -59,6 +59,7 @@ def build_workers(
         }
         threads = loaded.config.models[name].threads
         engines[name] = EngineWorker(
+            name,
             model,
             partial(open_engine, model, threads=None if threads == "auto" else threads),
             list(served.values()),

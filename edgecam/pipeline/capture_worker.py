@@ -39,7 +39,7 @@ class CaptureWorker:
         self._stall_s = stall_s
         self._stop = stop
         self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
-        self._opened_once = False
+        self._attempts = 0
         self._lost = False
         self._unreadable = 0
 
@@ -51,15 +51,15 @@ class CaptureWorker:
         """
         while not self._stop.is_set():
             try:
+                self._attempts += 1
                 with self._open_camera() as camera:
                     log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
-                    self._opened_once = True
                     self._read_until_lost(camera)
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
             except (CameraLost, SourceError) as lost:
-                if isinstance(lost, SourceError) and not self._opened_once:
+                if isinstance(lost, SourceError) and self._attempts == 1:
                     raise
                 self._tell_lost(lost)
                 self._stop.wait(self._backoff.next_s())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from threading import Lock
 
 from edgecam import clock
@@ -20,6 +21,8 @@ from edgecam.records import (
     Status,
 )
 
+log = logging.getLogger(__name__)
+
 
 class Desk:
     """Decides for one camera and hands it to the publisher. Thread-safe: all workers come here."""
@@ -34,6 +37,7 @@ class Desk:
         self._prediction_interval_ns = prediction_interval_ns
         self._prediction_due_ns = 0
         self._result: Result | None = None
+        self._camera_is_lost = self._engine_has_failed = self._closed = False
         self._lock = Lock()
 
     def open(self) -> None:
@@ -44,6 +48,8 @@ class Desk:
     def classified(self, result: Result, prediction: Prediction) -> None:
         """A frame was classified, on time or late: late results are true at their capture time too."""
         with self._lock:
+            if self._closed:
+                return
             self._result = result
             decision = self._decider.observe(
                 prediction.probabilities, at_ns=result.captured_ns, now_ns=clock.boot_ns()
@@ -54,18 +60,34 @@ class Desk:
 
     def camera_lost(self, why: str) -> None:
         """The source stopped; what it showed says nothing any more."""
-        self._change(Status.NO_CAMERA, Reason.CAMERA_LOST)
+        self._camera_is_lost = True
+        self._change(Reason.CAMERA_LOST)
         self._notice(NoticeKind.CAMERA_LOST, NoticeLevel.ERROR, why)
+
+    def camera_ended(self) -> None:
+        """A recording was played to its end, while other cameras go on."""
+        self._camera_is_lost = True
+        self._change(Reason.CAMERA_LOST)
+        self._notice(NoticeKind.CAMERA_LOST, NoticeLevel.INFO, "the recording has ended")
 
     def camera_back(self) -> None:
         """Frames come again; the first result will say what they show."""
-        self._change(Status.STARTING, Reason.CAMERA_BACK)
+        self._camera_is_lost = False
+        self._change(Reason.CAMERA_BACK)
         self._notice(NoticeKind.CAMERA_BACK, NoticeLevel.INFO, "frames come again")
 
     def engine_failed(self, why: str) -> None:
         """The engine gives no results; it is being opened anew."""
-        self._change(Status.ERROR, Reason.ENGINE_FAILED)
+        self._engine_has_failed = True
+        self._change(Reason.ENGINE_FAILED)
         self._notice(NoticeKind.ENGINE_FAILED, NoticeLevel.ERROR, why)
+
+    def engine_back(self) -> None:
+        """The engine works; news only after it had failed."""
+        if self._engine_has_failed:
+            self._engine_has_failed = False
+            self._change(Reason.ENGINE_BACK)
+            self._notice(NoticeKind.ENGINE_BACK, NoticeLevel.INFO, "the engine works again")
 
     def heartbeat(self) -> None:
         """Say the same again, with the newest result and its true age."""
@@ -73,9 +95,10 @@ class Desk:
             self._send(self._decider.heartbeat())
 
     def close(self) -> None:
-        """End what is open: edgecam stops in order."""
+        """End what is open, and say nothing more: edgecam stops in order."""
         with self._lock:
             self._send(self._decider.stop(now_ns=clock.boot_ns()))
+            self._closed = True
 
     def _prediction_is_due(self, now_ns: int) -> bool:
         interval_ns = self._prediction_interval_ns
@@ -84,13 +107,23 @@ class Desk:
         self._prediction_due_ns = max(self._prediction_due_ns, now_ns - interval_ns) + interval_ns
         return True
 
-    def _change(self, status: Status, reason: Reason) -> None:
+    def _change(self, reason: Reason) -> None:
+        """What is wrong with the camera counts more than what is wrong with the engine."""
+        status = Status.STARTING
+        if self._camera_is_lost:
+            status = Status.NO_CAMERA
+        elif self._engine_has_failed:
+            status = Status.ERROR
         with self._lock:
             self._send(self._decider.change_status(status, reason, now_ns=clock.boot_ns()))
 
     def _send(self, decision: Decision) -> None:
         """Under the lock, so that messages keep the order of the decisions."""
         for edge in decision.edges:
+            log.info(
+                "episode %s camera=%s label=%s score=%.2f reason=%s",
+                edge.type, self._camera, edge.label, edge.score, edge.reason,
+            )  # fmt: skip
             self._publisher.event(Event(self._camera, edge, self._result))
         if decision.changed:
             self._publisher.state(State(self._camera, decision, self._result))

@@ -9,10 +9,12 @@ _WINDOW = 20
 # Above the median, so that a frame let in will most probably make it; below the maximum, so that
 # two outliers in the window move nothing.
 _QUANTILE = 0.85
+# With fewer, that quantile would be the maximum, and one hiccup after the start would silence a camera.
+_ENOUGH = 7
 
 
 class ServiceTime:
-    """A running quantile of the last service times of one engine, in ns."""
+    """A running quantile of one camera's last service times, in ns; of the first few, the least."""
 
     def __init__(self) -> None:
         """Nothing is expected before the first measurement."""
@@ -33,5 +35,6 @@ class ServiceTime:
         if probe:
             self._window.clear()
         self._window.append(took_ns)
-        rank = math.ceil(_QUANTILE * len(self._window)) - 1
+        quantile = _QUANTILE if len(self._window) >= _ENOUGH else 0.0
+        rank = max(0, math.ceil(quantile * len(self._window)) - 1)
         self._expected_ns = sorted(self._window)[rank]

@@ -20,6 +20,7 @@ class Ledger:
         self._lock = Lock()
         self._captured = self._results = self._late = 0
         self._skipped: Counter[SkipCause] = Counter()
+        self._closed = False
         self._since_ns = start_ns
         self._captured_before = 0
         self._finished_recently = 0
@@ -34,17 +35,29 @@ class Ledger:
     def capture(self) -> int:
         """A frame was captured; its number, counted from 1."""
         with self._lock:
-            self._captured += 1
+            if not self._closed:
+                self._captured += 1
             return self._captured
 
     def skip(self, cause: SkipCause) -> None:
         """A captured frame will give no result."""
         with self._lock:
+            if self._closed:
+                return
             self._skipped[cause] += 1
+
+    def close(self) -> None:
+        """The program stops: what is still in flight is skipped for it, and comes too late to count."""
+        with self._lock:
+            left = self._captured - self._results - self._late - self._skipped.total()
+            self._skipped[SkipCause.SHUTDOWN] += left
+            self._closed = True
 
     def finish(self, result: Result) -> None:
         """A captured frame was classified, on time or late."""
         with self._lock:
+            if self._closed:
+                return
             if result.late:
                 self._late += 1
             else:

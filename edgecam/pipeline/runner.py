@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import logging
-import platform
-from collections.abc import Mapping
 from threading import Event
 
 import cv2
-import numpy as np
 
-import edgecam
-from edgecam import clock
 from edgecam.config.loader import LoadedConfig
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.build import build_workers
+from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
 from edgecam.records import SkipCause
-from edgecam.reports import CameraInfo, CameraStats, Info, ModelInfo, Stats
+from edgecam.reports import CameraStats
 
 log = logging.getLogger(__name__)
 
 # Together within the 10 s that a stop may take.
-_CAPTURE_STOP_S = 3.5
+_CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
-_PUBLISH_STOP_S = 4.5
+_PUBLISH_STOP_S = 4.2
 _LOOK_S = 0.1
 
 
@@ -41,15 +37,15 @@ class Runner:
             device: this box in topics.
             password: for the broker.
         """
-        self._plan = plan
         self._over = Event()
+        self._stop_requested = False
         self._failure: BaseException | None = None
-        self._started_ns = clock.boot_ns()
         self._stop_capture, self._stop_engines = Event(), Event()
         self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
         self._uplink = Uplink(
             loaded.config.mqtt, device=device, password=password, heartbeat=self._heartbeat, fail=self._fail
         )
+        self._reporter = Reporter(plan, self._uplink.publisher)
         self._workers = build_workers(
             loaded,
             plan,
@@ -84,7 +80,7 @@ class Runner:
         Raises:
             BaseException: whatever ended a worker.
         """
-        while not self._over.wait(_LOOK_S):
+        while not self._over.wait(_LOOK_S) and not self._stop_requested:
             self._look_for_ended_recordings()
             if len(self._ended) == len(self._workers.lanes):
                 break
@@ -92,8 +88,8 @@ class Runner:
             raise self._failure
 
     def request_stop(self) -> None:
-        """End `wait`; for signal handlers."""
-        self._over.set()
+        """End `wait` soon; for signal handlers, which may interrupt `wait` while it holds a lock."""
+        self._stop_requested = True
 
     def stop(self) -> None:
         """Stop in the order of a frame's life, each step with a deadline."""
@@ -107,8 +103,8 @@ class Runner:
         self._engine_crew.join(timeout_s=_ENGINE_STOP_S)
         for lane in self._workers.lanes.values():
             lane.desk.close()
-        cameras = self._report()
-        self._uplink.publisher.stats(self._stats(cameras))
+            lane.ledger.close()
+        cameras = self._reporter.tell_stats(self._workers.lanes)
         self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
         for name, books in cameras.items():
             _log_books(name, books)
@@ -125,7 +121,7 @@ class Runner:
             if camera not in self._ended and played.is_set() and lane.ledger.in_flight == 0:
                 self._ended.add(camera)
                 if len(self._ended) < len(self._workers.lanes):
-                    lane.desk.camera_lost("the recording has ended")
+                    lane.desk.camera_ended()
 
     def _fail(self, error: BaseException) -> None:
         """A worker died of this; the first one counts."""
@@ -137,44 +133,11 @@ class Runner:
         """Called by the publish worker."""
         for lane in self._workers.lanes.values():
             lane.desk.heartbeat()
-        self._uplink.publisher.stats(self._stats(self._report()))
-
-    def _report(self) -> dict[str, CameraStats]:
-        now_ns = clock.boot_ns()
-        return {name: lane.ledger.report(now_ns=now_ns) for name, lane in self._workers.lanes.items()}
-
-    def _stats(self, cameras: Mapping[str, CameraStats]) -> Stats:
-        return Stats(uptime_s=(clock.boot_ns() - self._started_ns) / 1e9, cameras=cameras)
+        self._reporter.tell_stats(self._workers.lanes)
 
     def _tell_info(self) -> None:
-        """Publish what runs here; again whenever an engine has become ready."""
-        models = {}
-        for name, worker in self._workers.engines.items():
-            model, engine = self._plan.models[name], worker.engine_info
-            if engine is not None:
-                models[name] = ModelInfo(
-                    sha256=model.sha256,
-                    classes=len(model.labels),
-                    runtime=engine.runtime,
-                    runtime_version=engine.version,
-                    delegate=engine.delegate,
-                    threads=engine.threads,
-                )
-        cameras = {
-            camera.camera: CameraInfo(
-                source=camera.source.shown,
-                model=camera.model,
-                budget_ms=camera.policy.budget_ns // 1_000_000,
-            )
-            for camera in self._plan.cameras
-        }
-        versions = {
-            "edgecam": edgecam.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        }
-        self._uplink.publisher.info(Info(versions=versions, models=models, cameras=cameras))
+        """Again whenever an engine has become ready."""
+        self._reporter.tell_info(self._workers.engines)
 
 
 def _log_books(camera: str, books: CameraStats) -> None:

@@ -36,6 +36,8 @@ class Waiting:
 
     camera: str
     captured_ns: int
+    expected_ns: int = 0
+    """From being taken to its result: cameras differ by the size of their pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,16 @@ class Scheduler:
             camera: _Served(start_ns - policy.budget_ns, start_ns, 0) for camera, policy in policies.items()
         }
 
-    def choose(self, waiting: Iterable[Waiting], *, now_ns: int, expected_ns: int) -> Run | Skip | None:
+    def choose(self, waiting: Iterable[Waiting], *, now_ns: int) -> Run | Skip | None:
         """The next thing to do, or None when no frame waits.
 
         Args:
             waiting: At most one frame a camera.
             now_ns: BOOTTIME.
-            expected_ns: Expected time from now to the result.
         """
         runnable: list[tuple[int, int, Run]] = []
         for frame in waiting:
-            verdict = self._judge(frame, now_ns, expected_ns)
+            verdict = self._judge(frame, now_ns)
             if isinstance(verdict, Skip):
                 return verdict
             policy, served = self._policies[frame.camera], self._served[frame.camera]
@@ -106,13 +107,13 @@ class Scheduler:
             max(served.due_ns, frame.captured_ns - policy.min_interval_ns) + policy.min_interval_ns
         )
 
-    def _judge(self, frame: Waiting, now_ns: int, expected_ns: int) -> Run | Skip:
+    def _judge(self, frame: Waiting, now_ns: int) -> Run | Skip:
         policy, served = self._policies[frame.camera], self._served[frame.camera]
         if policy.lossless:
             return Run(frame.camera)
         if policy.min_interval_ns and frame.captured_ns < served.due_ns:
             return Skip(frame.camera, SkipCause.RATE)
-        if now_ns - frame.captured_ns + expected_ns <= policy.budget_ns:
+        if now_ns - frame.captured_ns + frame.expected_ns <= policy.budget_ns:
             return Run(frame.camera)
         if now_ns - served.run_ns >= policy.starve_ns:
             return Run(frame.camera, probe=True)

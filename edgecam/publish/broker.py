@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # A Raspberry Pi Zero 2 imports for several seconds.
 _START_S = 30.0
-_STOP_S = 3.0
+_STOP_S = 1.5
 _SHUTDOWN_S = 2.0
 _CONNECT_S = 10.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

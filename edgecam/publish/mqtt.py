@@ -180,6 +180,8 @@ class MqttLink:
             self._failed(Failure.UNREACHABLE, str(error))
         except OSError as error:
             self._failed(Failure.UNREACHABLE, error.strerror or str(error))
+        except UnicodeError:
+            self._failed(Failure.UNREACHABLE, f'"{self._address.host}" is no host name')
         else:
             self._session = session
             self._answer_due_s = time.monotonic() + self._timing.connack_s

@@ -36,7 +36,7 @@ class Outgoing:
     draft: Draft
     lane: Lane
     epoch: int
-    """The connection during or after which it was put, counted from 1; see `Outbox.epoch`."""
+    """The connection during or after which it was put, from 1; 0 before the first; see `Outbox.epoch`."""
     expiry_s: int | None = None
     """How long a broker may keep it (MQTT 5); None: for ever."""
 

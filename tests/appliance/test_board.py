@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecam.appliance.board import device_id
+from edgecam.appliance.board import board_stats, device_id
+from edgecam.reports import BoardStats
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -43,3 +44,19 @@ def test_a_serial_number_of_zeros_is_none(tmp_path: Path) -> None:
     write(tmp_path, "sys/class/net/eth0/address", "b8:27:eb:12:34:56")
     (tmp_path / "sys/class/net/eth0/device").mkdir()
     assert device_id(tmp_path) == "b827eb123456"
+
+
+def test_temperature_and_throttling_are_read_where_the_kernel_tells(tmp_path: Path) -> None:
+    """In degrees and as the firmware's bits; nothing is made up where there is none."""
+    write(tmp_path, "sys/class/thermal/thermal_zone0/temp", "48312\n")
+    write(tmp_path, "sys/devices/platform/soc/soc:firmware/get_throttled", "0x50005\n")
+    stats = board_stats(tmp_path)
+    assert (stats.temperature_c, stats.throttled, stats.memory_bytes) == (48.312, 0x50005, None)
+    assert board_stats(tmp_path / "none") == BoardStats()
+
+
+def test_memory_is_that_of_this_process() -> None:
+    """More than Python alone, less than the machine."""
+    used = board_stats().memory_bytes
+    assert used is not None
+    assert 5e6 < used < 1e10

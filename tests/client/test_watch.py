@@ -288,5 +288,5 @@ def test_a_terminal_gets_the_live_table(broker: Mosquitto) -> None:
         assert process.wait(20) == 0
     os.close(ours)
     text = shown.decode()
-    for wanted in ("network says", "cat", "0.91", "tabby 0.81", "online"):
+    for wanted in ("network said", "cat", "0.91", "tabby 0.81", "online"):
         assert wanted in text

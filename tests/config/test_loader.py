@@ -9,7 +9,6 @@ import pytest
 
 from edgecam.config.loader import MAX_BYTES, load_config
 from edgecam.config.schema import Config
-from edgecam.config.shipped import shipped_folder
 from edgecam.errors import ConfigError, UsageError
 
 Write = Callable[[str | bytes], Path]
@@ -294,7 +293,7 @@ def test_a_file_is_looked_for_in_a_fixed_order(
     """The named one, `$EDGECAM_CONFIG`, `./config.yaml`, the system's, else the defaults."""
     monkeypatch.setattr("edgecam.config.loader.SEARCHED", (Path("config.yaml"), tmp_path / "etc.yaml"))
     bare = load_config(None, environ={})
-    assert (bare.path, bare.folder, bare.config) == (None, shipped_folder(), Config())
+    assert (bare.path, bare.folder, bare.config) == (None, tmp_path, Config())
     (tmp_path / "etc.yaml").write_text("budget_ms: 4\n")
     assert load_config(None, environ={}).config.budget_ms == 4
     here = config("budget_ms: 3\n")

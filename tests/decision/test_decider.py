@@ -115,13 +115,6 @@ def test_after_the_camera_is_back_the_past_does_not_count() -> None:
     assert (back.status, back.label, back.changed) == (Status.OK, None, True)
 
 
-def test_an_engine_that_works_again_is_told() -> None:
-    """From error to ok is news, with its reason."""
-    who = decider()
-    who.change_status(Status.ERROR, Reason.ENGINE_FAILED, now_ns=0)
-    assert see(who, 1, 0.0).reason is Reason.ENGINE_BACK
-
-
 def test_stopping_ends_what_is_open_and_a_heartbeat_repeats() -> None:
     """An ordered stop leaves no open episode; a heartbeat decides nothing."""
     who = decider()

@@ -41,6 +41,11 @@ def test_ignored_names_are_not_reported_but_still_count_in_their_group() -> None
     assert "tabby" not in Watchlist(LABELS, GROUPS, ignore=["tabby"]).names
 
 
+def test_ignoring_a_group_ignores_its_labels() -> None:
+    """With every label watched, `ignore: [cat]` silences all cats."""
+    assert Watchlist(LABELS, GROUPS, ignore=["cat"]).names == ("beagle", "crane", "cup")
+
+
 @pytest.mark.parametrize(
     ("name", "hint"), [("Cat", '"cat"'), ("beegle", '"beagle"'), ("zebra crossing", "edgecam models list")]
 )

@@ -44,7 +44,7 @@ def test_a_lossless_put_waits_for_the_taker_and_is_released_by_close() -> None:
     refused: list[Frame | None] = []
 
     def feed() -> None:
-        refused.extend(slot.put_when_free(frame(n)) for n in (1, 2, 3))
+        refused.extend(slot.put_when_free(frame(n)) for n in (1, 2, 3, 4))
 
     feeder = Thread(target=feed)
     feeder.start()
@@ -57,9 +57,10 @@ def test_a_lossless_put_waits_for_the_taker_and_is_released_by_close() -> None:
             taken.append(got.seq)
     with slot._wake:
         slot._wake.wait_for(lambda: slot.peek() is not None, timeout=5)
+        # The feeder holds the fourth by now, or will find the slot closed: either way it must come back.
     left = slot.close()
     feeder.join(5)
     assert taken == [1, 2]
     assert left is not None
     assert left.seq == 3
-    assert refused == [None, None, None]
+    assert [None if kept is None else kept.seq for kept in refused] == [None, None, None, 4]

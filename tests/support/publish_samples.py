@@ -117,6 +117,7 @@ def stats() -> Stats:
 def info() -> Info:
     """What runs here."""
     model = ModelInfo(
+        name="efficientnet_lite0_int8",
         sha256="0" * 64,
         classes=1000,
         runtime="litert",

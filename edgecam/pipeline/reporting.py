@@ -1,0 +1,67 @@
+"""What a run tells of itself: `info` and `stats`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+import edgecam
+from edgecam import clock
+from edgecam.appliance.board import board_stats
+from edgecam.pipeline.assembly import Plan
+from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.lane import Lane
+from edgecam.publish.publisher import Publisher
+from edgecam.reports import CameraInfo, CameraStats, Info, ModelInfo, Stats
+
+
+class Reporter:
+    """Gathers what the workers know and hands it to the publisher."""
+
+    def __init__(self, plan: Plan, publisher: Publisher) -> None:
+        """Args: what runs, and who publishes it; the uptime begins now."""
+        self._plan = plan
+        self._publisher = publisher
+        self._started_ns = clock.boot_ns()
+
+    def tell_stats(self, lanes: Mapping[str, Lane]) -> dict[str, CameraStats]:
+        """Publish how well it runs; the books of each camera."""
+        now_ns = clock.boot_ns()
+        cameras = {name: lane.ledger.report(now_ns=now_ns) for name, lane in lanes.items()}
+        uptime_s = (now_ns - self._started_ns) / 1e9
+        self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=board_stats()))
+        return cameras
+
+    def tell_info(self, engines: Mapping[str, EngineWorker]) -> None:
+        """Publish what runs here; a model appears once its engine is ready."""
+        models = {}
+        for name, worker in engines.items():
+            model, engine = self._plan.models[name], worker.engine_info
+            if engine is not None:
+                models[name] = ModelInfo(
+                    name=model.name,
+                    sha256=model.sha256,
+                    classes=len(model.labels),
+                    runtime=engine.runtime,
+                    runtime_version=engine.version,
+                    delegate=engine.delegate,
+                    threads=engine.threads,
+                )
+        cameras = {
+            camera.camera: CameraInfo(
+                source=camera.source.shown,
+                model=camera.model,
+                budget_ms=camera.policy.budget_ns // 1_000_000,
+            )
+            for camera in self._plan.cameras
+        }
+        versions = {
+            "edgecam": edgecam.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        }
+        self._publisher.info(Info(versions=versions, models=models, cameras=cameras))
