@@ -10,10 +10,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgecam.commands.consoles import result_console
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
 from edgecam.model.card import read_card
@@ -129,7 +129,7 @@ def _metadata(graph: Graph) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    console = Console()
+    console = result_console()
     for table in (_summary(report), _ends(report), _operators(report), _kinds(report)):
         console.print(table)
         console.print()
@@ -197,7 +197,15 @@ def _kinds(report: dict[str, Any]) -> Table:
 
 
 def _pairs(values: dict[str, Any] | None) -> str:
-    return ", ".join(f"{key} {value}" for key, value in (values or {}).items())
+    return ", ".join(f"{key}: {_plain(value)}" for key, value in (values or {}).items())
+
+
+def _plain(value: Any) -> str:
+    """As a card would say it: one number for all channels, several in brackets."""
+    if not isinstance(value, (list, tuple)):
+        return str(value)
+    numbers = [f"{number:.7g}" for number in value]
+    return numbers[0] if len(set(numbers)) == 1 else f"[{', '.join(numbers)}]"
 
 
 def _short(names: list[str]) -> str:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edgecam.commands.consoles import result_console
 from edgecam.model.store import Listing, list_models, shipped_folder
 
 
@@ -32,7 +32,7 @@ def show_models(folder: Path, *, as_json: bool = False) -> None:
     for entry in entries:
         if entry["usable"]:
             table.add_row(*_row(entry))
-    console = Console()
+    console = result_console()
     console.print(table if table.row_count else f"no usable models in {escape(str(folder / 'models'))}")
     for entry in entries:
         if not entry["usable"]:

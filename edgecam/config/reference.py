@@ -36,8 +36,8 @@ The values of `--set` and of the environment are read like unquoted YAML (`10`, 
 begins with a bracket, a brace or a quote is read as YAML (`[640, 480]`, `{cat: {enter: 0.7}}`, `"5"`). A map
 given so replaces the whole map.
 
-Relative paths refer to the folder of the file; without a file, to the working directory. A model that is not found there
-is looked for among the shipped ones.
+Relative paths refer to the folder of the file; without a file, to the working directory. A
+model that is not found there is looked for among the shipped ones.
 
 ## The form of the file
 
