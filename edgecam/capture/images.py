@@ -10,12 +10,11 @@ import numpy as np
 from edgecam.capture.camera import CameraSettings
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
-from edgecam.config.source import Source
+from edgecam.config.source import PICTURE_SUFFIXES, Source
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.records import Image, PixelFormat
 
 _MAX_BYTES = 200_000_000
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class ImageFolder(Playback):
@@ -27,7 +26,7 @@ class ImageFolder(Playback):
         Raises:
             SourceError: no such folder, or no picture in it.
         """
-        paths = _list_pictures(settings.folder / source.target, shown=source.shown)
+        paths = list_pictures(settings.folder / source.target, shown=source.shown)
         super().__init__(
             _frames(paths, fps=settings.fps, loop=settings.loop),
             pacer=(pacer or Pacer()) if settings.paced else None,
@@ -90,7 +89,16 @@ def _frames(paths: Sequence[Path], *, fps: float, loop: bool) -> Iterator[Schedu
             )
 
 
-def _list_pictures(path: Path, *, shown: str) -> list[Path]:
+def list_pictures(path: Path, *, shown: str) -> list[Path]:
+    """The pictures in a folder by name, or the one picture that `path` is.
+
+    Args:
+        path: a folder or a picture.
+        shown: what the user wrote, for messages.
+
+    Raises:
+        SourceError: there is nothing, no picture in the folder, or it cannot be read.
+    """
     kinds = " ".join(PICTURE_SUFFIXES)
     try:
         if path.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from edgecam.capture.images import PICTURE_SUFFIXES, read_picture
+from edgecam.capture.images import list_pictures, read_picture
 from edgecam.errors import EdgecamError, UnreadableFrame, UsageError
 from edgecam.inference.engine import Engine, open_engine
 from edgecam.model.model import Model
@@ -49,7 +49,7 @@ def classify(
 
     Raises:
         ModelError, EngineError: the model cannot be used.
-        UsageError: there is no picture to classify.
+        SourceError: there is no picture in a folder.
         EdgecamError: a picture could not be read; all others have been classified.
     """
     paths = list(_expand(pictures))
@@ -108,13 +108,7 @@ class Classifier:
 
 def _expand(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES)
-        if not inside:
-            raise UsageError(f"{path}: no picture in this folder; looked for {' '.join(PICTURE_SUFFIXES)}")
-        yield from inside
+        yield from list_pictures(path, shown=str(path)) if path.is_dir() else [path]
 
 
 def _with_progress(paths: Sequence[Path]) -> Iterable[Path]:

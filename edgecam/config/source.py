@@ -60,7 +60,7 @@ _ALIASES = {
     "webcam": "v4l2",
 }
 _VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mjpg", ".mjpeg", ".ts", ".h264")
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _remedy(text: str) -> str:
         guess = _EXAMPLES[_SCHEMES[meant]]
     elif bare.endswith(_VIDEO_SUFFIXES):
         guess = f"file:{text}"
-    elif bare.endswith((*_PICTURE_SUFFIXES, "/")):
+    elif bare.endswith((*PICTURE_SUFFIXES, "/")):
         guess = f"images:{text}"
     else:
         return f"write one of {_list_examples()}"

@@ -62,10 +62,10 @@ def test_classify_goes_on_after_an_unreadable_picture(tmp_path: Path) -> None:
     assert "2 of 3 pictures" in done.err
 
 
-def test_an_empty_folder_is_a_usage_error(tmp_path: Path) -> None:
-    """Nothing to classify is no success."""
+def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+    """Nothing to classify is no success; what was looked for is said."""
     done = edgecam("classify", tmp_path)
-    assert done.code == 2
+    assert done.code == 69
     assert ".jpg" in done.err
 
 
