@@ -19,7 +19,7 @@ from typing import Protocol
 from edgecam.publish.drafts import Draft, EventDraft, FixedDraft
 
 
-class Lane(StrEnum):
+class Delivery(StrEnum):
     """How a message is kept; see the module."""
 
     LATEST = "latest"
@@ -34,7 +34,7 @@ class Outgoing:
 
     topic: str
     draft: Draft
-    lane: Lane
+    delivery: Delivery
     epoch: int
     """The connection during or after which it was put, from 1; 0 before the first; see `Outbox.epoch`."""
     expiry_s: int | None = None
@@ -43,12 +43,12 @@ class Outgoing:
     @property
     def qos(self) -> int:
         """Only what is volatile may be lost."""
-        return 0 if self.lane is Lane.VOLATILE else 1
+        return 0 if self.delivery is Delivery.VOLATILE else 1
 
     @property
     def retain(self) -> bool:
         """A subscriber who comes later wants the newest of these."""
-        return self.lane is Lane.LATEST
+        return self.delivery is Delivery.LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +145,20 @@ class Outbox:
     def put_state(self, topic: str, draft: Draft) -> None:
         """Keep the newest of a retained topic; one that was not sent yet is replaced."""
         with self._lock:
-            self._latest[topic] = self._outgoing(topic, draft, Lane.LATEST)
+            self._latest[topic] = self._outgoing(topic, draft, Delivery.LATEST)
             self._due.setdefault(topic)
 
     def put_event(self, topic: str, draft: EventDraft) -> int:
         """Queue an event; returns how many older ones were lost for it (0 or 1)."""
         with self._lock:
-            lost = self._events.append(self._outgoing(topic, draft, Lane.EVENT))
+            lost = self._events.append(self._outgoing(topic, draft, Delivery.EVENT))
             self._lost += lost
             return lost
 
     def put_notice(self, topic: str, draft: FixedDraft) -> None:
         """Queue a notice."""
         with self._lock:
-            self._dropped += self._notices.append(self._outgoing(topic, draft, Lane.NOTICE))
+            self._dropped += self._notices.append(self._outgoing(topic, draft, Delivery.NOTICE))
 
     def put_volatile(self, topic: str, draft: Draft, *, expiry_s: int | None = None) -> None:
         """Offer something that is worth sending only now."""
@@ -166,7 +166,7 @@ class Outbox:
             if not self._connected or topic in self._volatile:
                 self._dropped += 1
             if self._connected:
-                self._volatile[topic] = self._outgoing(topic, draft, Lane.VOLATILE, expiry_s=expiry_s)
+                self._volatile[topic] = self._outgoing(topic, draft, Delivery.VOLATILE, expiry_s=expiry_s)
 
     def connected(self) -> None:
         """A new connection: every state is due again, and what was put before it counts as replayed."""
@@ -199,9 +199,9 @@ class Outbox:
     def settle(self, item: Outgoing, *, accepted: bool) -> None:
         """The broker has answered for a message (or, at QoS 0, it was handed over): forget it."""
         with self._lock:
-            if item.lane is Lane.EVENT:
+            if item.delivery is Delivery.EVENT:
                 self._events.settle(item)
-            elif item.lane is Lane.NOTICE:
+            elif item.delivery is Delivery.NOTICE:
                 self._notices.settle(item)
             self._published += accepted
             self._refused += not accepted
@@ -222,5 +222,7 @@ class Outbox:
                 dropped=self._dropped,
             )
 
-    def _outgoing(self, topic: str, draft: Draft, lane: Lane, *, expiry_s: int | None = None) -> Outgoing:
-        return Outgoing(topic=topic, draft=draft, lane=lane, epoch=self._epoch, expiry_s=expiry_s)
+    def _outgoing(
+        self, topic: str, draft: Draft, delivery: Delivery, *, expiry_s: int | None = None
+    ) -> Outgoing:
+        return Outgoing(topic=topic, draft=draft, delivery=delivery, epoch=self._epoch, expiry_s=expiry_s)

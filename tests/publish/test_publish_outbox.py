@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from publish_samples import AT, event, result, state
 
 from edgecam.publish.drafts import EventDraft, FixedDraft, PredictionDraft, StateDraft
-from edgecam.publish.outbox import Lane, MemoryQueue, Outbox, Outgoing
+from edgecam.publish.outbox import Delivery, MemoryQueue, Outbox, Outgoing
 
 
 def outbox(max_events: int = 100) -> Outbox:
@@ -168,7 +168,12 @@ def test_states_go_before_events_and_events_before_notices() -> None:
     box.put_event("e", draft("a"))
     box.put_state("s", StateDraft(state()))
     items = take_all(box)
-    assert [item.lane for item in items] == [Lane.LATEST, Lane.EVENT, Lane.NOTICE, Lane.VOLATILE]
+    assert [item.delivery for item in items] == [
+        Delivery.LATEST,
+        Delivery.EVENT,
+        Delivery.NOTICE,
+        Delivery.VOLATILE,
+    ]
     assert [(item.qos, item.retain) for item in items] == [(1, True), (1, False), (1, False), (0, False)]
 
 
@@ -196,7 +201,7 @@ def test_notices_never_push_out_events() -> None:
     box.put_event("e", draft("a"))
     for _ in range(5):
         box.put_notice("n", FixedDraft({}))
-    assert [item.lane for item in take_all(box)] == [Lane.EVENT, Lane.NOTICE, Lane.NOTICE]
+    assert [item.delivery for item in take_all(box)] == [Delivery.EVENT, Delivery.NOTICE, Delivery.NOTICE]
     assert (box.counts().lost, box.counts().dropped) == (0, 3)
 
 
