@@ -5,7 +5,7 @@ All are frozen. `*_ns` times are CLOCK_BOOTTIME nanoseconds unless the field say
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -257,40 +257,6 @@ class Event:
     camera: str
     edge: Edge
     result: Result | None
-
-
-class NoticeKind(StrEnum):
-    """What a `notice` tells."""
-
-    CAMERA_LOST = "camera_lost"
-    CAMERA_BACK = "camera_back"
-    ENGINE_FAILED = "engine_failed"
-    ENGINE_FALLBACK = "engine_fallback"
-    ENGINE_BACK = "engine_back"
-    LADDER_STEP = "ladder_step"
-    CONFIG_REFUSED = "config_refused"
-    CONFIG_APPLIED = "config_applied"
-    OUTBOX_LOSS = "outbox_loss"
-    PUBLISH_REFUSED = "publish_refused"
-    SESSION_TAKEN = "session_taken"
-
-
-class NoticeLevel(StrEnum):
-    """How bad it is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something an operator should know, told on MQTT and in the log."""
-
-    kind: NoticeKind
-    level: NoticeLevel
-    message: str
-    data: dict[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

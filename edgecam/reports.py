@@ -1,12 +1,47 @@
-"""What edgecam tells of itself: the words behind `stats` and `info`."""
+"""What edgecam tells of itself: the words behind `notice`, `stats` and `info`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from edgecam.records import SkipCause
+
+
+class NoticeKind(StrEnum):
+    """What a `notice` tells."""
+
+    CAMERA_LOST = "camera_lost"
+    CAMERA_BACK = "camera_back"
+    ENGINE_FAILED = "engine_failed"
+    ENGINE_FALLBACK = "engine_fallback"
+    ENGINE_BACK = "engine_back"
+    LADDER_STEP = "ladder_step"
+    CONFIG_REFUSED = "config_refused"
+    CONFIG_APPLIED = "config_applied"
+    OUTBOX_LOSS = "outbox_loss"
+    PUBLISH_REFUSED = "publish_refused"
+    SESSION_TAKEN = "session_taken"
+
+
+class NoticeLevel(StrEnum):
+    """How bad it is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something an operator should know, told on MQTT and in the log."""
+
+    kind: NoticeKind
+    level: NoticeLevel
+    message: str
+    data: dict[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

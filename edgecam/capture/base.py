@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,16 +18,16 @@ def boot_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-class BaseCamera:
+class BaseCamera(ABC):
     """`live`, `description` and the context manager of `Camera`."""
 
     def __init__(self, *, live: bool, description: str) -> None:
         self.live = live
         self.description = description
 
+    @abstractmethod
     def close(self) -> None:
         """Give the source back; again and again does no harm."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

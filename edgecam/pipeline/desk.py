@@ -8,18 +8,8 @@ from threading import Lock
 from edgecam import clock
 from edgecam.decision.decider import Decider
 from edgecam.publish.publisher import Publisher
-from edgecam.records import (
-    Decision,
-    Event,
-    Notice,
-    NoticeKind,
-    NoticeLevel,
-    Prediction,
-    Reason,
-    Result,
-    State,
-    Status,
-)
+from edgecam.records import Decision, Event, Prediction, Reason, Result, State, Status
+from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from edgecam.records import ClockReading, Event, Notice, Reason, Result, Score, SkipCause, State, Status
-from edgecam.reports import CameraStats, Info, MqttStats, Percentiles, Stats
+from edgecam.records import ClockReading, Event, Reason, Result, Score, SkipCause, State, Status
+from edgecam.reports import CameraStats, Info, MqttStats, Notice, Percentiles, Stats
 
 Payload = dict[str, object]
 

@@ -11,8 +11,8 @@ from edgecam.publish.drafts import EventDraft, FixedDraft, InfoDraft, Prediction
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.topics import Topics
-from edgecam.records import ClockReading, Event, Notice, Result, State
-from edgecam.reports import Info, MqttStats, Stats
+from edgecam.records import ClockReading, Event, Result, State
+from edgecam.reports import Info, MqttStats, Notice, Stats
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from edgecam.publish.outbox import Outbox, Outgoing
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Will
-from edgecam.records import ClockReading, Notice, NoticeKind, NoticeLevel
+from edgecam.records import ClockReading
+from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
 

@@ -35,8 +35,8 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.received import MAX_PAYLOAD_BYTES, parse_message
 from edgecam.publish.topics import Topics, parse_topic
 from edgecam.publish.wire import LinkTiming, Protocol, parse_broker
-from edgecam.records import Notice, NoticeKind, NoticeLevel, Score
-from edgecam.reports import MqttStats
+from edgecam.records import Score
+from edgecam.reports import MqttStats, Notice, NoticeKind, NoticeLevel
 
 TOPICS = Topics("edgecam", "dev")
 STATE = TOPICS.state("main")

@@ -33,8 +33,8 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.received import parse_message
 from edgecam.publish.topics import Topics, parse_topic
 from edgecam.publish.wire import parse_broker
-from edgecam.records import Notice, NoticeKind, NoticeLevel, Reason, State
-from edgecam.reports import MqttStats
+from edgecam.records import Reason, State
+from edgecam.reports import MqttStats, Notice, NoticeKind, NoticeLevel
 
 TOPICS = Topics("edgecam", "dev")
 STATE = TOPICS.state("main")

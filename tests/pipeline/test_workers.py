@@ -30,22 +30,11 @@ from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
-from edgecam.records import (
-    AgeBasis,
-    Image,
-    Notice,
-    NoticeKind,
-    PixelFormat,
-    Result,
-    Shot,
-    SkipCause,
-    State,
-    Status,
-    TensorSpec,
-)
+from edgecam.records import AgeBasis, Image, PixelFormat, Result, Shot, SkipCause, State, Status, TensorSpec
 from edgecam.records import (
     Event as EpisodeEvent,
 )
+from edgecam.reports import Notice, NoticeKind
 from edgecam.vision.geometry import View
 
 S = 1_000_000_000
@@ -110,13 +99,14 @@ class Opened:
 
 
 class ScriptedCamera(Opened):
-    """Gives what a script says: `f` a frame, `u` an unreadable one, `l` lost, `e` the end."""
+    """Gives what a script says: `f` a frame, `u` an unreadable one, `l` lost once all were decided on."""
 
     live = True
     description = "scripted"
 
-    def __init__(self, script: Iterator[str]) -> None:
+    def __init__(self, script: Iterator[str], ledger: Ledger) -> None:
         self._script = script
+        self._ledger = ledger
 
     def read(self, timeout_s: float) -> Shot | None:  # noqa: ARG002 - the script has no time
         """The next step."""
@@ -126,6 +116,7 @@ class ScriptedCamera(Opened):
             case "u":
                 raise UnreadableFrame("torn")
             case "l":
+                until(lambda: self._ledger.in_flight == 0)
                 raise CameraLost("unplugged")
             case _:
                 raise EndOfRecording("the end")
@@ -190,7 +181,7 @@ class House:
             opening = next(openings)
             if isinstance(opening, Exception):
                 raise opening
-            return ScriptedCamera(iter(opening))
+            return ScriptedCamera(iter(opening), self.lane.ledger)
 
         def open_engine() -> Engine:
             return ScriptedEngine(engine_script)

@@ -16,8 +16,8 @@ from publish_samples import AT, MS, S, event, info, later, result, starting, sta
 
 from edgecam.publish import messages
 from edgecam.publish.drafts import EventDraft, InfoDraft, PredictionDraft, StateDraft
-from edgecam.records import ClockReading, Notice, NoticeKind, NoticeLevel, Reason
-from edgecam.reports import MqttStats, percentiles
+from edgecam.records import ClockReading, Reason
+from edgecam.reports import MqttStats, Notice, NoticeKind, NoticeLevel, percentiles
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 MQTT = MqttStats(connected=True, protocol="5", published=9, refused=0, dropped=2, outbox=1, lost=0)

@@ -28,7 +28,8 @@ from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import LinkTiming, Protocol, parse_broker
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
-from edgecam.records import ClockReading, Notice, NoticeKind, NoticeLevel, Reason
+from edgecam.records import ClockReading, Reason
+from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 TOPICS = Topics("edgecam", "dev")
