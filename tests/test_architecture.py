@@ -66,8 +66,8 @@ ROOMS = {
 # Pure: no clock, file, environment, thread, chance or logger; whatever they need is an argument.
 PURE = (
     "records", "reports", "vision", "decision", "config.schema", "config.source", "config.rules",
-    "model.card", "model.model", "publish.topics", "publish.messages", "publish.drafts", "publish.wire",
-    "publish.received", "pipeline.scheduler", "pipeline.estimate",
+    "config.hours", "model.card", "model.model", "publish.topics", "publish.messages", "publish.drafts",
+    "publish.wire", "publish.received", "pipeline.scheduler", "pipeline.estimate",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets", "select", "shutil",
