@@ -25,7 +25,7 @@ class Trace:
 
     Thread-safe without a lock: a deque's append is one step, and so is the copy that `write` takes of it. Its
     records are plain tuples of plain strings and numbers, which the garbage collector soon leaves alone:
-    anything richer would make each full collection walk the whole ring.
+    anything richer would be walked through at each full collection.
     """
 
     def __init__(self, path: Path, *, most_events: int = MOST_EVENTS) -> None:
