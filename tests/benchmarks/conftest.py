@@ -1,0 +1,8 @@
+"""Puts scripts on the import path, where the benchmarks lie."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
