@@ -63,7 +63,7 @@ def test_a_window_is_read_as_people_write_it(text: str, window: Window) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "always", "mon-fri", "06:00", "6-22", "06:00-", "06:60-07:00", "25:00-26:00", "06:00-22:00 mon",
-     "06:00:00-07:00:00", "mon06:00-07:00", "06:00-07:00\n08:00-09:00", "٠٦:00-07:00", "-06:00-07:00"],
+     "06:00:00-07:00:00", "mon06:00-07:00", "06:00-07:00\n08:00-09:00", "٦:00-07:00", "-06:00-07:00"],
 )  # fmt: skip
 def test_what_is_no_window_is_refused_with_the_form(text: str) -> None:
     """The message shows how a window is written, and what was found."""
