@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from datetime import datetime
 
 from edgecam.records import ClockReading
 
@@ -21,6 +22,11 @@ _SYNC_CHECK_NS = 1_000_000_000
 def boot_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def local_now() -> datetime:
+    """The wall clock in the device's own time zone, naive: for schedules, which are written so."""
+    return datetime.now()  # noqa: DTZ005 - see above
 
 
 def wall_clock_synced() -> bool:

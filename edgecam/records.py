@@ -138,11 +138,6 @@ class StageTimes:
     infer_ns: int
     postprocess_ns: int
 
-    @property
-    def total_ns(self) -> int:
-        """The whole chain."""
-        return self.preprocess_ns + self.infer_ns + self.postprocess_ns
-
 
 @dataclass(frozen=True, slots=True)
 class Result:

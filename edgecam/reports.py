@@ -149,6 +149,9 @@ class CameraInfo:
     source: str
     """Without credentials."""
     model: str
+    """The one in use."""
+    ladder: Sequence[str]
+    """The models that it may use, best first."""
     budget_ms: int
 
 

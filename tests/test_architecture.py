@@ -52,10 +52,13 @@ ROOMS = {
         " appliance",
         "numpy cv2",
     ),
+    "measure": room(
+        "records reports errors config clock capture model inference publish appliance pipeline", "numpy"
+    ),
     "client": room("records reports errors config publish", "paho"),
     "commands": room(
         "records reports errors config clock capture model vision inference decision publish appliance"
-        " pipeline client",
+        " pipeline client measure",
         "numpy rich",
     ),
     "cli": room("errors commands", "typer"),
@@ -67,7 +70,9 @@ ROOMS = {
 PURE = (
     "records", "reports", "vision", "decision", "config.schema", "config.source", "config.rules",
     "config.hours", "model.card", "model.model", "publish.topics", "publish.messages", "publish.drafts",
-    "publish.wire", "publish.received", "pipeline.scheduler", "pipeline.estimate",
+    "publish.wire", "publish.received", "pipeline.scheduler", "pipeline.freshness", "pipeline.estimate",
+    "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
+    "measure.compare",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets", "select", "shutil",

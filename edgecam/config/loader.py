@@ -119,13 +119,14 @@ def _seed_cameras(tree: Tree) -> None:
 
 
 def _seed_models(tree: Tree) -> None:
-    """Add the model `default`, or its path, unless some layer gives it."""
+    """Add the models that are always there, or their paths, unless some layer gives them."""
     models = tree.data["models"] = {} if tree.data.get("models") is None else tree.data["models"]
     if not isinstance(models, dict):
         return
-    default = models["default"] = {} if models.get("default") is None else models["default"]
-    if isinstance(default, dict) and default.get("path") is None:
-        default["path"] = Config().models["default"].path
+    for name, shipped in Config().models.items():
+        model = models[name] = {} if models.get(name) is None else models[name]
+        if isinstance(model, dict) and model.get("path") is None:
+            model["path"] = shipped.path
 
 
 def _checked(tree: Tree) -> Config:

@@ -14,8 +14,8 @@ _HEAD = """\
 
 One YAML file. `config.yaml` in this repository holds every key with its default; leave out what you do not
 change: a key that is absent, or has nothing after its colon, keeps its default. An empty file is the default
-configuration: one camera `main` on `picamera2:0`. A file with `cameras` has just those. The model `default`
-is always there, unless the file describes it otherwise.
+configuration: one camera `main` on `picamera2:0`. A file with `cameras` has just those. The models
+`default` and `light` are always there, unless the file describes them otherwise.
 
 `edgecam check` prints every value with its origin. What is wrong is told all at once, as
 `file:line:column: key: expected …, got …`, and ends the program with exit code 78.

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from edgecam.config.hours import parse_window
+
 ID_PATTERN = r"^[a-z0-9_-]+$"
 
 # A camera's id is a topic level beside these words.
@@ -103,6 +105,20 @@ def check_roi(roi: tuple[float, float, float, float]) -> tuple[float, float, flo
             f"expected [x, y, width, height] as fractions inside the picture (0 to 1), got {list(roi)}"
         )
     return roi
+
+
+def check_rungs(names: list[str]) -> list[str]:
+    """The ladder itself, if no model stands on it twice."""
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
+    if twice:
+        raise ValueError(f'expected each model once, got "{twice[0]}" again')
+    return names
+
+
+def check_window(text: str) -> str:
+    """The text itself, if it is a window of a schedule."""
+    parse_window(text)
+    return text
 
 
 def check_control(value: Any) -> Any:

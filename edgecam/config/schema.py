@@ -28,6 +28,8 @@ from edgecam.config.rules import (
     check_camera_id,
     check_control,
     check_roi,
+    check_rungs,
+    check_window,
 )
 from edgecam.config.source import parse_source
 
@@ -35,6 +37,11 @@ from edgecam.config.source import parse_source
 def _listed(value: Any) -> Any:
     """A bare name stands for a list of one."""
     return [value] if isinstance(value, str) else value
+
+
+def _windows(value: Any) -> Any:
+    """A bare window stands for a list of one."""
+    return [value] if isinstance(value, str) and value != "always" else value
 
 
 def _as_text(value: Any) -> Any:
@@ -53,12 +60,16 @@ Text = Annotated[str, Field(min_length=1)]
 # YAML has lists only: a tuple takes them although the schema is strict in all else.
 Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]
 Roi = Annotated[tuple[float, float, float, float], Field(strict=False), AfterValidator(check_roi)]
-# One rung: a list, so that a ladder of several can follow without a new key.
-Rungs = Annotated[list[Text], Field(min_length=1, max_length=1)]
+Rungs = Annotated[list[Text], Field(min_length=1, max_length=8), AfterValidator(check_rungs)]
 Ladder = Annotated[Rungs, BeforeValidator(_listed, json_schema_input_type=Text | Rungs)]
 Protocol = Annotated[
     Literal["auto", "5", "3.1.1"],
     BeforeValidator(_as_text, json_schema_input_type=Literal["auto", 5, "3.1.1"]),
+]
+Windows = Annotated[list[Annotated[Text, AfterValidator(check_window)]], Field(min_length=1, max_length=50)]
+Schedule = Annotated[
+    Literal["always"] | Windows,
+    BeforeValidator(_windows, json_schema_input_type=Literal["always"] | Text | Windows),
 ]
 CameraId = Annotated[str, AfterValidator(check_camera_id)]
 
@@ -130,12 +141,25 @@ class CameraConfig(Block):
         default={}, examples=[{"AfMode": 2, "AwbEnable": True}]
     )
     """Picamera2 controls (exposure, focus, white balance) by their libcamera names."""
-    model: Ladder = ["default"]
-    """The name, from `models`, of the model that classifies the pictures."""
+    model: Ladder = Field(default=["default"], examples=["default", ["default", "light"]])
+    """The name, from `models`, of the model that classifies the pictures; or a ladder of several, best first:
+    a lighter one takes over while the budget cannot be kept."""
     budget_ms: int | None = Field(default=None, ge=1, le=600_000)
     """Latency budget of this camera in milliseconds; null: the common `budget_ms`."""
     max_fps: float | None = Field(default=None, ge=0.001, le=1000)
     """Classify at most so many frames per second; null: as many as the engine manages."""
+    weight: float = Field(default=1.0, ge=0.01, le=100)
+    """Of several cameras on a saturated engine: how many times a share of 1 this one gets."""
+    gate: Literal["none", "motion"] = "none"
+    """`motion`: classify only while something moves, to save power and heat."""
+    gate_area: float = Field(default=0.01, ge=0, le=1)
+    """The motion gate: share of the picture, 0 to 1, that must change to count as motion."""
+    gate_max_s: float = Field(default=10.0, ge=0.1, le=86400)
+    """The motion gate: classify at least once in so many seconds."""
+    schedule: Schedule = Field(
+        default="always", examples=["06:00-22:00", ["mon-fri 07:30-18:00", "sat,sun 22:00-06:00"]]
+    )
+    """When the camera works, in local time: `always`, or windows of a week; outside them it is closed."""
     watch: dict[Text, WatchConfig] = Field(
         default={}, examples=[{"cat": {"enter": 0.6, "exit": 0.4, "hold_s": 2}, "dog": {}}]
     )
@@ -223,12 +247,19 @@ class Config(Block):
     """Latency budget in milliseconds, from capture to publishing; cameras may have their own."""
     starve_s: float = Field(default=2.0, ge=0.01, le=3600)
     """After so many seconds without a result the newest frame is classified, late or not."""
+    prefer: Literal["freshness", "throughput"] = "freshness"
+    """`freshness`: an engine that one camera has to itself may wait for the next frame rather than take an
+    ageing one; `throughput`: it never idles while a frame waits."""
     cameras: dict[CameraId, CameraConfig] = Field(
         default={"main": CameraConfig(source="picamera2:0")}, min_length=1
     )
     """The cameras: a map from an id (a-z, 0-9, _ and -; it becomes a topic level) to its keys."""
-    models: dict[Text, ModelConfig] = {"default": ModelConfig(path="models/efficientnet_lite0_int8")}
-    """The models: a map from a name, for the cameras to use, to its keys. `default` is always there."""
+    models: dict[Text, ModelConfig] = {
+        "default": ModelConfig(path="models/efficientnet_lite0_int8"),
+        "light": ModelConfig(path="models/efficientnet_lite0_160_int8"),
+    }
+    """The models: a map from a name, for the cameras to use, to its keys. `default` and `light` are always
+    there; a model is loaded when a camera first needs it."""
     mqtt: MqttConfig = MqttConfig()
     """The broker, and what is published."""
     log: LogConfig = LogConfig()

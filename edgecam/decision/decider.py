@@ -45,18 +45,18 @@ class Decider:
         """What we said last."""
         return self._last
 
-    def observe(self, probabilities: NDArray[np.float32], *, at_ns: int, now_ns: int) -> Decision:
+    def observe(self, said: NDArray[np.float32], *, at_ns: int, now_ns: int) -> Decision:
         """Take in what the network said of a frame.
 
         Args:
-            probabilities: (classes,), 0..1.
+            said: (names,) of the watchlist, 0..1; another model's watchlist of the same names will do.
             at_ns: The frame's capture time.
             now_ns: The moment of the decision.
         """
         if self._last.status in {Status.NO_CAMERA, Status.DISABLED, Status.ERROR}:
             # A straggler from before the status changed: it says nothing about now.
             return replace(self._last, changed=False, edges=())
-        scores = self._smoother.update(self._watch.scores(probabilities), at_ns)
+        scores = self._smoother.update(said, at_ns)
         edges: list[Edge] = []
         reason = self._judge(scores, at_ns, now_ns, edges)
         if self._last.status is not Status.OK and reason is None:

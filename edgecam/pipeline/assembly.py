@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecam.config.hours import ALWAYS, Schedule, parse_window
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import CameraConfig, ModelConfig
 from edgecam.config.source import Source, parse_source
@@ -13,8 +14,15 @@ from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, Problem
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
+from edgecam.pipeline.lane import Rung
 from edgecam.pipeline.scheduler import Policy
 from edgecam.vision.geometry import View
+from edgecam.vision.motion import GateRules
+
+# How long the motion gate stays open after the last motion: until the smoothing has all but forgotten what
+# was before (after 3 time constants 5 % are left), and a little more, for a thing that stops and goes on.
+_SMOOTHED = 3
+_LINGER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +32,12 @@ class CameraPlan:
     camera: str
     config: CameraConfig
     source: Source
-    model: str
-    """Its name in the configuration."""
+    rungs: tuple[Rung, ...]
+    """Its ladder, best first."""
     policy: Policy
     view: View
-    watchlist: Watchlist
+    gate: GateRules | None
+    schedule: Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,15 @@ def assemble(loaded: LoadedConfig) -> Plan:
 
     Raises:
         ModelError: a model cannot be used.
-        ConfigError: a watched, ignored or grouped label does not exist; all of them at once.
+        ConfigError: a watched, ignored or grouped label does not exist, or not on every rung of a ladder;
+            all of them at once.
     """
     config = loaded.config
-    used = {camera.model[0] for camera in config.cameras.values()}
+    used = {name for camera in config.cameras.values() for name in camera.model}
     models = {name: _load(loaded, config.models[name]) for name in config.models if name in used}
     problems: list[Problem] = []
     groups = {name: _groups(loaded, name, model, problems) for name, model in models.items()}
-    cameras = [
-        _plan_camera(loaded, name, models[camera.model[0]], groups[camera.model[0]], problems)
-        for name, camera in config.cameras.items()
-    ]
+    cameras = [_plan_camera(loaded, name, models, groups, problems) for name in config.cameras]
     if problems:
         raise ConfigError(problems)
     return Plan(models=models, cameras=[camera for camera in cameras if camera is not None])
@@ -98,34 +105,81 @@ def _groups(
 def _plan_camera(
     loaded: LoadedConfig,
     name: str,
-    model: Model,
-    groups: Mapping[str, Sequence[int]],
+    models: Mapping[str, Model],
+    groups: Mapping[str, Mapping[str, Sequence[int]]],
     problems: list[Problem],
 ) -> CameraPlan | None:
-    config, camera = loaded.config, loaded.config.cameras[name]
+    camera = loaded.config.cameras[name]
     source = parse_source(camera.source)
-    watch = {
-        label: Threshold(enter=w.enter, exit=w.exit, hold_ns=int(w.hold_s * 1e9))
-        for label, w in camera.watch.items()
-    }
-    try:
-        watchlist = Watchlist(model.labels, groups, watch=watch, ignore=camera.ignore)
-    except UnknownNameError as error:
-        keys = ("watch", error.name) if error.name in watch else ("ignore",)
-        problems.append(loaded.problem(("cameras", name, *keys), str(error)))
+    rungs = _plan_rungs(loaded, name, models, groups, problems)
+    if rungs is None:
         return None
-    policy = Policy(
-        budget_ns=(camera.budget_ms or config.budget_ms) * 1_000_000,
-        starve_ns=int(config.starve_s * 1e9),
-        min_interval_ns=int(1e9 / camera.max_fps) if camera.max_fps else 0,
-        lossless=camera.playback == "fast" and not source.live,
-    )
     return CameraPlan(
         camera=name,
         config=camera,
         source=source,
-        model=camera.model[0],
-        policy=policy,
+        rungs=rungs,
+        policy=_policy(loaded, camera, live=source.live),
         view=view_of(camera),
-        watchlist=watchlist,
+        gate=_gate(camera),
+        schedule=_schedule(camera),
     )
+
+
+def _plan_rungs(
+    loaded: LoadedConfig,
+    name: str,
+    models: Mapping[str, Model],
+    groups: Mapping[str, Mapping[str, Sequence[int]]],
+    problems: list[Problem],
+) -> tuple[Rung, ...] | None:
+    """The ladder, with the same watched names on each rung; None, and a problem, if that cannot be."""
+    camera = loaded.config.cameras[name]
+    watch = {
+        label: Threshold(enter=w.enter, exit=w.exit, hold_ns=int(w.hold_s * 1e9))
+        for label, w in camera.watch.items()
+    }
+    rungs: list[Rung] = []
+    for model in camera.model:
+        try:
+            watchlist = Watchlist(models[model].labels, groups[model], watch=watch, ignore=camera.ignore)
+        except UnknownNameError as error:
+            keys = ("watch", error.name) if error.name in watch else ("ignore",)
+            text = str(error) if len(camera.model) == 1 else f"{model}: {error}"
+            problems.append(loaded.problem(("cameras", name, *keys), text))
+            return None
+        rungs.append(Rung(model, watchlist))
+    best = rungs[0]
+    strange = [rung.model for rung in rungs if rung.watchlist.names != best.watchlist.names]
+    if strange:
+        text = (
+            f"expected a ladder of models with the same labels, or labels and groups in watch that each of "
+            f'them has; "{strange[0]}" has other labels than "{best.model}"'
+        )
+        problems.append(loaded.problem(("cameras", name, "model"), text))
+        return None
+    return tuple(rungs)
+
+
+def _policy(loaded: LoadedConfig, camera: CameraConfig, *, live: bool) -> Policy:
+    config = loaded.config
+    return Policy(
+        budget_ns=(camera.budget_ms or config.budget_ms) * 1_000_000,
+        starve_ns=int(config.starve_s * 1e9),
+        min_interval_ns=int(1e9 / camera.max_fps) if camera.max_fps else 0,
+        lossless=camera.playback == "fast" and not live,
+        weight=camera.weight,
+    )
+
+
+def _gate(camera: CameraConfig) -> GateRules | None:
+    if camera.gate == "none":
+        return None
+    linger_s = _SMOOTHED * camera.smoothing_s + _LINGER_S
+    return GateRules(camera.gate_area, int(camera.gate_max_s * 1e9), int(linger_s * 1e9))
+
+
+def _schedule(camera: CameraConfig) -> Schedule:
+    if camera.schedule == "always":
+        return ALWAYS
+    return Schedule(tuple(parse_window(text) for text in camera.schedule))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from threading import Event
 
 from edgecam import clock
 from edgecam.backoff import Backoff
 from edgecam.capture.camera import Camera
+from edgecam.config.hours import ALWAYS, Schedule
 from edgecam.errors import CameraLost, EndOfRecording, SourceError, UnreadableFrame
 from edgecam.pipeline.lane import Lane
+from edgecam.pipeline.witness import Stage, Witness
 from edgecam.records import Frame, Shot, SkipCause
 
 log = logging.getLogger(__name__)
 
 # How often a worker that waits for a frame looks whether it should stop.
 _READ_TIMEOUT_S = 0.25
+# How often the wall clock is looked at; it may jump.
+_HOURS_CHECK_S = 1.0
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 30.0
 
@@ -31,10 +36,27 @@ class CaptureWorker:
         *,
         stall_s: float,
         stop: Event,
+        witness: Witness,
+        schedule: Schedule = ALWAYS,
+        local_now: Callable[[], datetime] = clock.local_now,
         backoff: Backoff | None = None,
     ) -> None:
-        """Args: the lane to feed, how to open its camera, how long it may be silent, the signal to stop."""
+        """Build a worker.
+
+        Args:
+            lane: the lane to feed.
+            open_camera: opens its camera.
+            stall_s: how long that may be silent.
+            stop: the signal to stop.
+            witness: sees each capture.
+            schedule: when the camera works; at other times it is closed.
+            local_now: the wall clock of `schedule`.
+            backoff: between attempts to open it.
+        """
         self._lane = lane
+        self._witness = witness
+        self._schedule = schedule
+        self._local_now = local_now
         self._open_camera = open_camera
         self._stall_s = stall_s
         self._stop = stop
@@ -50,11 +72,14 @@ class CaptureWorker:
             SourceError: the source cannot be used and will not mend itself; only at the first opening.
         """
         while not self._stop.is_set():
+            if not self._works_now():
+                self._rest()
+                continue
             try:
                 self._attempts += 1
                 with self._open_camera() as camera:
                     log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
-                    self._read_until_lost(camera)
+                    self._read_while_it_works(camera)
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
@@ -64,9 +89,29 @@ class CaptureWorker:
                 self._tell_lost(lost)
                 self._stop.wait(self._backoff.next_s())
 
-    def _read_until_lost(self, camera: Camera) -> None:
-        last_ns = clock.boot_ns()
+    def _works_now(self) -> bool:
+        return self._schedule is ALWAYS or self._schedule.open_at(self._local_now())
+
+    def _rest(self) -> None:
+        """Outside its hours the camera is closed, which saves more than not to look at its pictures."""
+        lane = self._lane
+        left = lane.slot.empty()
+        if left is not None:
+            lane.ledger.skip(SkipCause.DISABLED, left.seq)
+        lane.desk.disabled("outside its schedule")
+        while not self._works_now():
+            if self._stop.wait(_HOURS_CHECK_S):
+                return
+        lane.desk.enabled()
+
+    def _read_while_it_works(self, camera: Camera) -> None:
+        last_ns = checked_ns = clock.boot_ns()
         while not self._stop.is_set():
+            now_ns = clock.boot_ns()
+            if now_ns - checked_ns > _HOURS_CHECK_S * 1e9:
+                checked_ns = now_ns
+                if not self._works_now():
+                    return
             try:
                 shot = camera.read(_READ_TIMEOUT_S)
             except UnreadableFrame as fault:
@@ -87,14 +132,16 @@ class CaptureWorker:
         frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put
         refused = put(frame)
+        self._witness.stage(
+            Stage.CAPTURE, lane.camera, frame.seq, began_ns=shot.captured_ns, ended_ns=clock.boot_ns()
+        )
         if refused is frame:
-            lane.ledger.skip(SkipCause.SHUTDOWN)
+            lane.ledger.skip(SkipCause.SHUTDOWN, frame.seq)
         elif refused is not None:
-            lane.ledger.skip(SkipCause.SUPERSEDED)
+            lane.ledger.skip(SkipCause.SUPERSEDED, refused.seq)
 
     def _count_unreadable(self, fault: UnreadableFrame) -> None:
-        self._lane.ledger.capture()
-        self._lane.ledger.skip(SkipCause.DECODE)
+        self._lane.ledger.skip(SkipCause.DECODE, self._lane.ledger.capture())
         self._unreadable += 1
         # The first of a kind is news; a broken folder must not fill the journal.
         level = logging.WARNING if self._unreadable == 1 else logging.DEBUG

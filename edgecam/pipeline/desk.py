@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecam import clock
 from edgecam.decision.decider import Decider
+from edgecam.pipeline.ladder import Step
 from edgecam.publish.publisher import Publisher
-from edgecam.records import Decision, Event, Prediction, Reason, Result, State, Status
+from edgecam.records import Decision, Event, Reason, Result, State, Status
 from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
@@ -27,7 +32,7 @@ class Desk:
         self._prediction_interval_ns = prediction_interval_ns
         self._prediction_due_ns = 0
         self._result: Result | None = None
-        self._camera_is_lost = self._engine_has_failed = self._closed = False
+        self._camera_is_lost = self._engine_has_failed = self._is_disabled = self._closed = False
         self._lock = Lock()
 
     def open(self) -> None:
@@ -35,15 +40,18 @@ class Desk:
         with self._lock:
             self._send(self._decider.current)
 
-    def classified(self, result: Result, prediction: Prediction) -> None:
-        """A frame was classified, on time or late: late results are true at their capture time too."""
+    def classified(self, result: Result, scores: NDArray[np.float32]) -> None:
+        """A frame was classified, on time or late: late results are true at their capture time too.
+
+        Args:
+            result: what is told of it.
+            scores: (names,), of what is watched.
+        """
         with self._lock:
             if self._closed:
                 return
             self._result = result
-            decision = self._decider.observe(
-                prediction.probabilities, at_ns=result.captured_ns, now_ns=clock.boot_ns()
-            )
+            decision = self._decider.observe(scores, at_ns=result.captured_ns, now_ns=clock.boot_ns())
             self._send(decision)
         if self._prediction_is_due(result.finished_ns):
             self._publisher.prediction(result)
@@ -79,6 +87,25 @@ class Desk:
             self._change(Reason.ENGINE_BACK)
             self._notice(NoticeKind.ENGINE_BACK, NoticeLevel.INFO, "the engine works again")
 
+    def disabled(self, why: str) -> None:
+        """The camera is switched off on purpose."""
+        self._is_disabled = True
+        self._change(Reason.DISABLED)
+        log.info("camera disabled camera=%s reason=%s", self._camera, why)
+
+    def enabled(self) -> None:
+        """The camera is switched on again."""
+        self._is_disabled = False
+        self._change(Reason.ENABLED)
+        log.info("camera enabled camera=%s", self._camera)
+
+    def ladder_stepped(self, step: Step, *, before: str, after: str) -> None:
+        """The camera has another model of its ladder."""
+        log.info("ladder step camera=%s from=%s to=%s reason=%s", self._camera, before, after, step.why)
+        level = NoticeLevel.WARNING if step.down else NoticeLevel.INFO
+        text = f"{before} gives way to {after}: {step.why}"
+        self._notice(NoticeKind.LADDER_STEP, level, text, {"from": before, "to": after})
+
     def heartbeat(self) -> None:
         """Say the same again, with the newest result and its true age."""
         with self._lock:
@@ -98,9 +125,11 @@ class Desk:
         return True
 
     def _change(self, reason: Reason) -> None:
-        """What is wrong with the camera counts more than what is wrong with the engine."""
+        """What is wanted counts most, then what is wrong with the camera, then with the engine."""
         status = Status.STARTING
-        if self._camera_is_lost:
+        if self._is_disabled:
+            status = Status.DISABLED
+        elif self._camera_is_lost:
             status = Status.NO_CAMERA
         elif self._engine_has_failed:
             status = Status.ERROR
@@ -118,5 +147,8 @@ class Desk:
         if decision.changed:
             self._publisher.state(State(self._camera, decision, self._result))
 
-    def _notice(self, kind: NoticeKind, level: NoticeLevel, why: str) -> None:
-        self._publisher.notice(Notice(kind, level, f"{self._camera}: {why}", {"camera": self._camera}))
+    def _notice(
+        self, kind: NoticeKind, level: NoticeLevel, why: str, data: Mapping[str, str] | None = None
+    ) -> None:
+        notice = Notice(kind, level, f"{self._camera}: {why}", {"camera": self._camera, **(data or {})})
+        self._publisher.notice(notice)

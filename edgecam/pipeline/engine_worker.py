@@ -1,24 +1,26 @@
-"""The worker of one loaded model: choose a frame, run the chain on it, hand the result to its desk."""
+"""The worker of one engine: choose a frame, run the chain on it, hand the result to its desk."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from threading import Condition, Event
-
-import numpy as np
 
 from edgecam import clock
 from edgecam.backoff import Backoff
 from edgecam.errors import EngineError
 from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
-from edgecam.pipeline.estimate import ServiceTime
-from edgecam.pipeline.lane import Lane
-from edgecam.pipeline.scheduler import Scheduler, Skip, Waiting
-from edgecam.records import Frame, Prediction, Result, SkipCause, StageTimes
-from edgecam.vision.postprocess import Postprocessor
-from edgecam.vision.preprocess import Preprocessor
+from edgecam.pipeline.aide import Aide
+from edgecam.pipeline.chain import Chain, Inferred, Prepared
+from edgecam.pipeline.estimate import ServiceTimes
+from edgecam.pipeline.ladder import Ladder, Step
+from edgecam.pipeline.lane import Lane, Rung
+from edgecam.pipeline.scheduler import Scheduler, Skip, Wait, Waiting
+from edgecam.pipeline.witness import Stage, Witness
+from edgecam.records import Frame, SkipCause
 
 log = logging.getLogger(__name__)
 
@@ -26,138 +28,248 @@ _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What stands at one engine worker's place."""
+
+    models: Mapping[str, Model]
+    """By their names in the configuration: all rungs of its cameras' ladders."""
+    open_engine: Callable[[str], Engine]
+    """Opens and tests the engine of a model, by its name; raises EngineError."""
+    lanes: Sequence[Lane]
+    """The cameras that it serves."""
+    wake: Condition
+    """Of their slots."""
+    prefer_freshness: bool = True
+
+
 class EngineWorker:
-    """Serves the cameras of one model; its thread owns the interpreter."""
+    """Serves the cameras whose ladders share models; its thread owns the interpreters."""
 
     def __init__(
-        self,
-        name: str,
-        model: Model,
-        open_engine: Callable[[], Engine],
-        lanes: Sequence[Lane],
-        *,
-        wake: Condition,
-        stop: Event,
-        engine_ready: Callable[[], None],
+        self, bench: Bench, *, stop: Event, engines_changed: Callable[[], None], witness: Witness
     ) -> None:
         """Build a worker.
 
         Args:
-            name: the model's name in the configuration.
-            model: what is run.
-            open_engine: opens and tests its engine.
-            lanes: the cameras that it serves.
-            wake: the condition of their slots.
-            stop: the signal to stop; set it, then notify `wake`.
-            engine_ready: called each time an engine has passed its self-test.
+            bench: what it works with.
+            stop: the signal to stop; set it, then notify the bench's `wake`.
+            engines_changed: called each time an engine has passed its self-test, or a camera has another.
+            witness: sees the stages.
         """
-        self.engine_info: EngineInfo | None = None
-        """What really runs; None before the first engine is ready."""
-        self._name = name
-        self._model = model
-        self._open_engine = open_engine
-        self._lanes = {lane.camera: lane for lane in lanes}
-        self._wake = wake
-        self._engine_ready = engine_ready
+        self.engine_infos: dict[str, EngineInfo] = {}
+        """What really runs, by model; a model that was not needed yet is missing."""
+        self.rungs = {lane.camera: lane.rungs[0] for lane in bench.lanes}
+        """By camera, in use now."""
+        self._bench = bench
+        self._lanes = {lane.camera: lane for lane in bench.lanes}
+        self._wake = bench.wake
         self._stop = stop
-        self._estimates = {camera: ServiceTime() for camera in self._lanes}
-        policies = {lane.camera: lane.policy for lane in lanes}
-        self._scheduler = Scheduler(policies, start_ns=clock.boot_ns())
+        self._engines_changed = engines_changed
+        self._witness = witness
+        self._times = ServiceTimes()
+        self._ladders = {
+            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in bench.lanes
+        }
+        self._steps: list[tuple[Lane, Step]] = []
+        self._scheduler = Scheduler(
+            {lane.camera: lane.policy for lane in bench.lanes},
+            start_ns=clock.boot_ns(),
+            prefer_freshness=bench.prefer_freshness,
+        )
+        self._aide = Aide(prepare=self._look_ahead, finish=self._finish)
+        self._chains: dict[str, Chain] = {}
+        self._saturated = False
+        self._rescued: Frame | None = None
         self._backoff = Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
 
     def run(self) -> None:
         """Serve until stopped.
 
         Raises:
-            EngineError: the engine cannot be opened at the start; later failures are retried.
+            EngineError: an engine cannot be opened at the start; later failures are retried.
         """
-        while not self._stop.is_set():
-            try:
-                with self._open_engine() as engine:
-                    self.engine_info = engine.info
-                    self._engine_ready()
-                    for lane in self._lanes.values():
-                        lane.desk.engine_back()
-                    self._serve(engine)
-            except EngineError as fault:
-                if self.engine_info is None:
-                    raise
-                log.error("engine failed model=%s fault=%s", self._name, fault)  # noqa: TRY400 - foreseen
-                for lane in self._lanes.values():
-                    lane.desk.engine_failed(str(fault))
-                self._stop.wait(self._backoff.next_s())
-
-    def _serve(self, engine: Engine) -> None:
-        postprocess = Postprocessor(self._model.card.output, engine.output, self._model.labels)
-        preprocessors = {
-            lane.camera: Preprocessor(self._model.card.input, engine.input, lane.view)
-            for lane in self._lanes.values()
-        }
-        while (picked := self._next_frame()) is not None:
-            frame, probe = picked
-            lane = self._lanes[frame.camera]
-            try:
-                result, prediction = self._run_chain(frame, engine, preprocessors[frame.camera], postprocess)
-            except BaseException:
-                lane.ledger.skip(SkipCause.ENGINE)
-                raise
-            self._estimates[frame.camera].record(result.stages.total_ns, probe=probe)
-            self._backoff.restart()
-            # Booked last: a recording has ended only when its last frame was decided on.
-            lane.desk.classified(result, prediction)
-            lane.ledger.finish(result)
-
-    def _next_frame(self) -> tuple[Frame, bool] | None:
-        """Wait for a frame that should be run, skipping those that should not; None: stop."""
-        with self._wake:
+        try:
             while not self._stop.is_set():
-                now_ns = clock.boot_ns()
-                choice = self._scheduler.choose(self._waiting(), now_ns=now_ns)
-                if choice is None:
-                    self._wake.wait()
-                    continue
-                lane = self._lanes[choice.camera]
-                frame = lane.slot.take()
-                if isinstance(choice, Skip):
-                    lane.ledger.skip(choice.cause)
-                elif frame is not None:
-                    self._scheduler.ran(Waiting(frame.camera, frame.captured_ns), now_ns=now_ns)
-                    return frame, choice.probe
-        return None
+                try:
+                    with ExitStack() as engines:
+                        self._open_all(engines)
+                        self._serve(engines)
+                except EngineError as fault:
+                    if not self.engine_infos:
+                        raise
+                    log.error("engine failed fault=%s", fault)  # noqa: TRY400 - foreseen
+                    for lane in self._lanes.values():
+                        lane.desk.engine_failed(str(fault))
+                    self._stop.wait(self._backoff.next_s())
+        finally:
+            self._aide.close()
 
-    def _waiting(self) -> Iterator[Waiting]:
+    def assist(self) -> None:
+        """The aide's thread: until `run` has ended. Without it a saturated engine only pauses longer."""
+        self._aide.run()
+
+    def _open_all(self, engines: ExitStack) -> None:
+        self._chains.clear()
+        for rung in self.rungs.values():
+            self._open(rung.model, engines)
+        self._engines_changed()
+        for lane in self._lanes.values():
+            lane.desk.engine_back()
+
+    def _open(self, model: str, engines: ExitStack) -> None:
+        if model in self._chains:
+            return
+        engine = engines.enter_context(self._bench.open_engine(model))
+        self.engine_infos[model] = engine.info
+        self._chains[model] = Chain(
+            model, self._bench.models[model], engine, self._lanes.values(), witness=self._witness
+        )
+
+    def _serve(self, engines: ExitStack) -> None:
+        prepared: Prepared | None = None
+        while (prepared := prepared or self._wait_for_frame()) is not None:
+            frame, chain = prepared.frame, prepared.chain
+            if self._saturated:
+                expected = self._times.expected(frame.camera, chain.key)
+                free_ns = clock.boot_ns() + expected.infer_ns
+                self._aide.look_ahead(free_ns=free_ns, prepare_ns=expected.preprocess_ns)
+            try:
+                inferred = chain.infer(prepared)
+                prepared = self._aide.collect()
+            except BaseException:
+                self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
+                self._rescue_prepared()
+                raise
+            if prepared is not None:
+                self._aide.hand_over(inferred)
+            else:
+                self._finish(inferred)
+            self._climb(engines)
+
+    def _rescue_prepared(self) -> None:
+        """An engine has failed while the next frame was being prepared for it."""
+        left, _ = self._aide.drain()
+        if left is None:
+            return
+        lane = self._lanes[left.frame.camera]
+        if lane.policy.lossless:
+            self._rescued = left.frame
+        else:
+            lane.ledger.skip(SkipCause.ENGINE, left.frame.seq)
+
+    def _wait_for_frame(self) -> Prepared | None:
+        """Wait for a frame that should be run, skipping those that should not; None: stop."""
+        self._saturated = True
+        if self._rescued is not None:
+            frame, self._rescued = self._rescued, None
+            return self._prepare(frame, probe=False)
+        with self._wake:
+            while (picked := self._pick()) is None or isinstance(picked, Wait):
+                if self._stop.is_set():
+                    return None
+                self._saturated = False
+                wait_s = (picked.until_ns - clock.boot_ns()) / 1e9 if picked else None
+                self._wake.wait(wait_s)
+        frame, probe = picked
+        return self._prepare(frame, probe=probe)
+
+    def _look_ahead(self, free_ns: int) -> Prepared | None:
+        """In the aide's thread: the frame for an engine that will be free then, if one should be run."""
+        with self._wake:
+            picked = None if self._stop.is_set() else self._pick(free_ns)
+        if picked is None or isinstance(picked, Wait):
+            return None
+        frame, probe = picked
+        return self._prepare(frame, probe=probe)
+
+    def _pick(self, free_ns: int | None = None) -> tuple[Frame, bool] | Wait | None:
+        """The frame to run and whether it is a probe; skips on the way. The caller holds the condition."""
+        while True:
+            now_ns = clock.boot_ns()
+            choice = self._scheduler.choose(self._waiting(free_ns), now_ns=now_ns, free_ns=free_ns)
+            if choice is None or isinstance(choice, Wait):
+                return choice
+            lane = self._lanes[choice.camera]
+            frame = lane.slot.take()
+            if frame is None:
+                continue
+            if isinstance(choice, Skip):
+                lane.ledger.skip(choice.cause, frame.seq)
+            elif self._is_still(lane, frame):
+                lane.ledger.skip(SkipCause.STILL, frame.seq)
+            else:
+                self._scheduler.ran(frame.camera, frame.captured_ns, now_ns=now_ns)
+                return frame, choice.probe
+
+    def _is_still(self, lane: Lane, frame: Frame) -> bool:
+        if lane.gate is None:
+            return False
+        plan = self._chains[self.rungs[lane.camera].model].plan_of(frame)
+        return not lane.gate.admits(frame.image, captured_ns=frame.captured_ns, plan=plan)
+
+    def _waiting(self, free_ns: int | None) -> Iterator[Waiting]:
         for camera, lane in self._lanes.items():
             frame = lane.slot.peek()
             if frame is not None:
-                yield Waiting(camera, frame.captured_ns, self._estimates[camera].expected_ns)
+                expected = self._times.expected(camera, self._chains[self.rungs[camera].model].key)
+                # Looking ahead, the frame is prepared before the engine is free.
+                ahead_ns = 0 if free_ns is None else expected.preprocess_ns
+                yield Waiting(camera, frame.captured_ns, expected.total_ns - ahead_ns, lane.slot.rhythm)
 
-    def _run_chain(
-        self, frame: Frame, engine: Engine, preprocess: Preprocessor, postprocess: Postprocessor
-    ) -> tuple[Result, Prediction]:
-        """Preprocess, infer, postprocess: one chain on one frame."""
-        began_ns = clock.boot_ns()
-        tensor = preprocess(frame.image)
-        prepared_ns = clock.boot_ns()
-        output = engine.invoke(tensor)
-        inferred_ns = clock.boot_ns()
-        prediction = postprocess(output)
-        if not np.isfinite(prediction.probabilities).all():
-            raise EngineError("the network's scores are not finite")
-        finished_ns = clock.boot_ns()
-        result = Result(
-            camera=frame.camera,
-            seq=frame.seq,
-            captured_ns=frame.captured_ns,
-            basis=frame.basis,
-            finished_ns=finished_ns,
-            budget_ns=self._lanes[frame.camera].policy.budget_ns,
-            top=prediction.top,
-            model=self._name,
-            engine=engine.info.name,
-            stages=StageTimes(
-                preprocess_ns=prepared_ns - began_ns,
-                infer_ns=inferred_ns - prepared_ns,
-                postprocess_ns=finished_ns - inferred_ns,
-            ),
+    def _prepare(self, frame: Frame, *, probe: bool) -> Prepared:
+        rung = self.rungs[frame.camera]
+        try:
+            return self._chains[rung.model].prepare(frame, rung, probe=probe)
+        except BaseException:
+            self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
+            raise
+
+    def _finish(self, inferred: Inferred) -> None:
+        """Postprocess, decide, tell; in the engine's thread or in the aide's."""
+        prepared = inferred.prepared
+        frame = prepared.frame
+        lane = self._lanes[frame.camera]
+        try:
+            result, prediction = prepared.chain.read(inferred)
+        except BaseException:
+            lane.ledger.skip(SkipCause.ENGINE, frame.seq)
+            raise
+        self._times.record(frame.camera, prepared.chain.key, result.stages, probe=prepared.probe)
+        self._backoff.restart()
+        lane.desk.classified(result, prepared.rung.watchlist.scores(prediction.probabilities))
+        decided_ns = clock.boot_ns()
+        self._witness.stage(
+            Stage.DECIDE, frame.camera, frame.seq, began_ns=result.finished_ns, ended_ns=decided_ns
         )
-        return result, prediction
+        if lane.gate is not None:
+            lane.gate.classified()
+        # Booked last: a recording has ended only when its last frame was decided on.
+        lane.ledger.finish(result)
+        self._weigh(lane, inferred, late=result.late, now_ns=decided_ns)
+
+    def _weigh(self, lane: Lane, inferred: Inferred, *, late: bool, now_ns: int) -> None:
+        """Whether the camera should have another model from now on."""
+        prepared = inferred.prepared
+        if lane.policy.lossless or prepared.rung is not self.rungs[lane.camera]:
+            return
+        took_ns = prepared.preprocess_ns + inferred.infer_ns
+        step = self._ladders[lane.camera].observe(took_ns, bad=late or prepared.probe, now_ns=now_ns)
+        if step is not None:
+            self._steps.append((lane, step))
+
+    def _climb(self, engines: ExitStack) -> None:
+        """Go where the ladders lead: here, as this thread owns the engines."""
+        while self._steps:
+            lane, step = self._steps.pop()
+            rung: Rung = lane.rungs[step.after]
+            try:
+                self._open(rung.model, engines)
+            except EngineError as fault:
+                self._ladders[lane.camera].refuse(step)
+                log.error("no step camera=%s model=%s fault=%s", lane.camera, rung.model, fault)  # noqa: TRY400
+                continue
+            with self._wake:
+                self.rungs[lane.camera] = rung
+            lane.desk.ladder_stepped(step, before=lane.rungs[step.before].model, after=rung.model)
+            self._engines_changed()

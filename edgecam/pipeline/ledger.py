@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from threading import Lock
 
+from edgecam import clock
+from edgecam.pipeline.witness import Witness
 from edgecam.records import Result, SkipCause
 from edgecam.reports import CameraStats, percentiles
 
@@ -15,8 +17,10 @@ _MOST_RECENT = 3600
 class Ledger:
     """Counts one camera's frames. Thread-safe: capture and engine workers both write."""
 
-    def __init__(self, *, start_ns: int) -> None:
-        """Args: start_ns: BOOTTIME from which the first rates count."""
+    def __init__(self, camera: str, *, start_ns: int, witness: Witness) -> None:
+        """Args: the camera; BOOTTIME from which the first rates count; who hears of each fate."""
+        self._camera = camera
+        self._witness = witness
         self._lock = Lock()
         self._captured = self._results = self._late = 0
         self._skipped: Counter[SkipCause] = Counter()
@@ -39,12 +43,13 @@ class Ledger:
                 self._captured += 1
             return self._captured
 
-    def skip(self, cause: SkipCause) -> None:
+    def skip(self, cause: SkipCause, seq: int) -> None:
         """A captured frame will give no result."""
         with self._lock:
             if self._closed:
                 return
             self._skipped[cause] += 1
+        self._witness.skipped(self._camera, seq, cause, at_ns=clock.boot_ns())
 
     def close(self) -> None:
         """The program stops: what is still in flight is skipped for it, and comes too late to count."""
@@ -64,6 +69,7 @@ class Ledger:
                 self._results += 1
             self._finished_recently += 1
             self._recent.append(result)
+        self._witness.finished(result)
 
     def report(self, *, now_ns: int) -> CameraStats:
         """The books now; rates and percentiles are over the time since the last report."""

@@ -11,6 +11,7 @@ import numpy as np
 import edgecam
 from edgecam import clock
 from edgecam.appliance.board import board_stats
+from edgecam.inference.engine import EngineInfo
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.lane import Lane
@@ -37,23 +38,17 @@ class Reporter:
 
     def tell_info(self, engines: Mapping[str, EngineWorker]) -> None:
         """Publish what runs here; a model appears once its engine is ready."""
-        models = {}
-        for name, worker in engines.items():
-            model, engine = self._plan.models[name], worker.engine_info
-            if engine is not None:
-                models[name] = ModelInfo(
-                    name=model.name,
-                    sha256=model.sha256,
-                    classes=len(model.labels),
-                    runtime=engine.runtime,
-                    runtime_version=engine.version,
-                    delegate=engine.delegate,
-                    threads=engine.threads,
-                )
+        models = {
+            name: self._model_info(name, engine)
+            for worker in engines.values()
+            for name, engine in list(worker.engine_infos.items())
+        }
+        in_use = {camera: rung.model for worker in engines.values() for camera, rung in worker.rungs.items()}
         cameras = {
             camera.camera: CameraInfo(
                 source=camera.source.shown,
-                model=camera.model,
+                model=in_use[camera.camera],
+                ladder=tuple(rung.model for rung in camera.rungs),
                 budget_ms=camera.policy.budget_ns // 1_000_000,
             )
             for camera in self._plan.cameras
@@ -65,3 +60,15 @@ class Reporter:
             "opencv": cv2.__version__,
         }
         self._publisher.info(Info(versions=versions, models=models, cameras=cameras))
+
+    def _model_info(self, name: str, engine: EngineInfo) -> ModelInfo:
+        model = self._plan.models[name]
+        return ModelInfo(
+            name=model.name,
+            sha256=model.sha256,
+            classes=len(model.labels),
+            runtime=engine.runtime,
+            runtime_version=engine.version,
+            delegate=engine.delegate,
+            threads=engine.threads,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from threading import Event
 
 import cv2
@@ -13,6 +14,7 @@ from edgecam.pipeline.build import build_workers
 from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
+from edgecam.pipeline.witness import Witness, Witnesses
 from edgecam.records import SkipCause
 from edgecam.reports import CameraStats
 
@@ -28,7 +30,15 @@ _LOOK_S = 0.1
 class Runner:
     """One run of edgecam: `start`, `wait`, `stop`, in this order, from one thread."""
 
-    def __init__(self, loaded: LoadedConfig, plan: Plan, *, device: str, password: str | None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        plan: Plan,
+        *,
+        device: str,
+        password: str | None,
+        witnesses: Sequence[Witness] = (),
+    ) -> None:
         """Build everything.
 
         Args:
@@ -36,24 +46,24 @@ class Runner:
             plan: what `assemble` made of it.
             device: this box in topics.
             password: for the broker.
+            witnesses: see every frame pass.
         """
         self._over = Event()
         self._stop_requested = False
         self._failure: BaseException | None = None
-        self._stop_capture, self._stop_engines = Event(), Event()
+        self.stop_capture, self.stop_engines = Event(), Event()
         self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
+        witness = Witnesses(witnesses)
         self._uplink = Uplink(
-            loaded.config.mqtt, device=device, password=password, heartbeat=self._heartbeat, fail=self._fail
+            loaded.config.mqtt,
+            device=device,
+            password=password,
+            heartbeat=self._heartbeat,
+            fail=self._fail,
+            witness=witness if witnesses else None,
         )
         self._reporter = Reporter(plan, self._uplink.publisher)
-        self._workers = build_workers(
-            loaded,
-            plan,
-            self._uplink.publisher,
-            stop_capture=self._stop_capture,
-            stop_engines=self._stop_engines,
-            engine_ready=self._tell_info,
-        )
+        self._workers = build_workers(loaded, plan, self._uplink.publisher, self, witness)
         self._played: dict[str, Event] = {}
         self._ended: set[str] = set()
 
@@ -68,9 +78,10 @@ class Runner:
         self._uplink.start()
         for lane in self._workers.lanes.values():
             lane.desk.open()
-        self._tell_info()
+        self.engines_changed()
         for name, engine in self._workers.engines.items():
             self._engine_crew.start(f"engine-{name}", engine.run)
+            self._engine_crew.start(f"engine-{name}-aide", engine.assist)
         for camera, worker in self._workers.captures.items():
             self._played[camera] = self._capture_crew.start(f"capture-{camera}", worker.run)
 
@@ -94,10 +105,10 @@ class Runner:
     def stop(self) -> None:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
-        self._stop_capture.set()
+        self.stop_capture.set()
         self._close_slots()
         self._capture_crew.join(timeout_s=_CAPTURE_STOP_S)
-        self._stop_engines.set()
+        self.stop_engines.set()
         # Once more: it wakes an engine that waits for a frame.
         self._close_slots()
         self._engine_crew.join(timeout_s=_ENGINE_STOP_S)
@@ -111,8 +122,9 @@ class Runner:
 
     def _close_slots(self) -> None:
         for lane in self._workers.lanes.values():
-            if lane.slot.close() is not None:
-                lane.ledger.skip(SkipCause.SHUTDOWN)
+            left = lane.slot.close()
+            if left is not None:
+                lane.ledger.skip(SkipCause.SHUTDOWN, left.seq)
 
     def _look_for_ended_recordings(self) -> None:
         """A recording has ended once its last frame has met its fate."""
@@ -135,8 +147,8 @@ class Runner:
             lane.desk.heartbeat()
         self._reporter.tell_stats(self._workers.lanes)
 
-    def _tell_info(self) -> None:
-        """Again whenever an engine has become ready."""
+    def engines_changed(self) -> None:
+        """An engine has become ready, or a camera has another model: called by the engine workers."""
         self._reporter.tell_info(self._workers.engines)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from threading import Condition
 
+from edgecam import clock
+from edgecam.pipeline.rhythm import Metronome, Rhythm
 from edgecam.records import Frame
 
 
@@ -18,6 +20,12 @@ class LatestSlot:
         self._wake = wake
         self._frame: Frame | None = None
         self._closed = False
+        self._metronome = Metronome()
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """How the frames come; None: not known, or they wait for the engine."""
+        return self._metronome.rhythm
 
     def put(self, frame: Frame) -> Frame | None:
         """Lay down the newest frame; what comes back will not be classified.
@@ -29,6 +37,7 @@ class LatestSlot:
             if self._closed:
                 return frame
             superseded, self._frame = self._frame, frame
+            self._metronome.heard(frame.captured_ns, arrived_ns=clock.boot_ns())
             self._wake.notify_all()
             return superseded
 
@@ -56,6 +65,11 @@ class LatestSlot:
         if frame is not None:
             self._wake.notify_all()
         return frame
+
+    def empty(self) -> Frame | None:
+        """Take what waits, by another than the engine."""
+        with self._wake:
+            return self.take()
 
     def close(self) -> Frame | None:
         """Accept no more, release whoever waits; the frame that was left, if any."""

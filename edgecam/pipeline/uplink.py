@@ -9,7 +9,9 @@ from edgecam.clock import Clock
 from edgecam.config.rules import parse_broker
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
+from edgecam.pipeline.witness import Stage, Witness
 from edgecam.publish.broker import EmbeddedBroker
+from edgecam.publish.drafts import Draft
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import MemoryQueue, Outbox
 from edgecam.publish.publisher import Publisher
@@ -32,8 +34,19 @@ class Uplink:
         password: str | None,
         heartbeat: Callable[[], None],
         fail: Callable[[BaseException], None],
+        witness: Witness | None = None,
     ) -> None:
-        """Args: the block `mqtt`; this box; the login's password; what to do each heartbeat; whom to tell."""
+        """Build everything.
+
+        Args:
+            config: the block `mqtt`.
+            device: this box.
+            password: the login's.
+            heartbeat: what to do each heartbeat.
+            fail: whom to tell that the publish worker has died.
+            witness: sees what is sent.
+        """
+        self._witness = witness
         self._config = config
         self._heartbeat = heartbeat
         self._crew = Crew(fail)
@@ -69,6 +82,7 @@ class Uplink:
             read_clock=self._clock.read,
             heartbeat=self._heartbeat,
             timing=PublishTiming(heartbeat_s=self._config.heartbeat_s),
+            sent=self._sent if self._witness else None,
         )
         self._crew.start("publish", lambda: worker.run(self._stop))
 
@@ -79,3 +93,11 @@ class Uplink:
         self._crew.join(timeout_s=timeout_s)
         if self._broker is not None:
             self._broker.stop()
+
+    def _sent(self, draft: Draft, began_ns: int, ended_ns: int) -> None:
+        """Called by the publish worker, after each message."""
+        result = draft.result
+        if self._witness is not None and result is not None:
+            self._witness.stage(
+                Stage.PUBLISH, result.camera, result.seq, began_ns=began_ns, ended_ns=ended_ns
+            )

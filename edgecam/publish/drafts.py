@@ -18,6 +18,10 @@ from edgecam.reports import Info
 class Draft(Protocol):
     """A message that waits to be sent."""
 
+    @property
+    def result(self) -> Result | None:
+        """The classified frame that it tells of; None: none, or it may be long past."""
+
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:
         """The payload as it is at the moment of sending."""
 
@@ -27,6 +31,11 @@ class StateDraft:
     """A state, rendered when it is sent."""
 
     state: State
+
+    @property
+    def result(self) -> Result | None:
+        """The newest one behind it."""
+        return self.state.result
 
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:
         """With its true age."""
@@ -41,6 +50,7 @@ class EventDraft:
     decided_ns: int
     captured_ns: int | None
     budget_ns: int
+    result: None = None
 
     @classmethod
     def of(cls, record: Event, at: ClockReading, *, event_id: str) -> EventDraft:
@@ -80,6 +90,7 @@ class InfoDraft:
     """What runs here, rendered when it is sent."""
 
     info: Info
+    result: None = None
 
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:  # noqa: ARG002 - it is true now, however old
         """As of now."""
@@ -91,6 +102,7 @@ class FixedDraft:
     """A payload that waiting does not change: a notice, stats."""
 
     payload: Payload
+    result: None = None
 
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:  # noqa: ARG002 - see above
         """As it was made."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecam.publish import messages
+from edgecam.publish.drafts import Draft
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outage import Tally
 from edgecam.publish.outbox import Outbox, Outgoing
@@ -49,6 +50,7 @@ class PublishWorker:
     """One thread's loop.
 
     `heartbeat` is called every `heartbeat_s`, by this thread; it gives stats and states to the publisher.
+    `sent` is told of each message handed over, with the BOOTTIMEs (ns) at which that began and ended.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class PublishWorker:
         read_clock: Callable[[], ClockReading],
         heartbeat: Callable[[], None],
         timing: PublishTiming | None = None,
+        sent: Callable[[Draft, int, int], None] | None = None,
     ) -> None:
         self._link = link
         self._outbox = outbox
@@ -69,6 +72,7 @@ class PublishWorker:
         self._read_clock = read_clock
         self._heartbeat = heartbeat
         self._timing = timing or PublishTiming()
+        self._sent = sent
         self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
         """Topic and message by token; None for an availability, which is no message of the outbox."""
         self._availability_due_s = self._heartbeat_due_s = 0.0
@@ -149,7 +153,8 @@ class PublishWorker:
             item = self._outbox.take()
             if item is None:
                 return True
-            payload = item.draft.render(self._read_clock(), replayed=item.epoch < self._outbox.epoch)
+            now = self._read_clock()
+            payload = item.draft.render(now, replayed=item.epoch < self._outbox.epoch)
             token = self._link.publish(
                 item.topic,
                 messages.encode(payload),
@@ -159,6 +164,8 @@ class PublishWorker:
             )
             if token is None:
                 break
+            if self._sent is not None:
+                self._sent(item.draft, now.boot_ns, self._read_clock().boot_ns)
             if item.qos:
                 self._unanswered[token] = (item.topic, item)
             else:

@@ -65,15 +65,19 @@ class Preprocessor:
 
     def __call__(self, image: Image) -> NDArray[Any]:
         """The input tensor, (1, height, width, channels), in the model's dtype."""
-        size = (image.width_px, image.height_px)
-        if self._plan is None or self._plan[0] != size:
-            self._plan = (size, plan_view(*size, self._view, self._card))
-        plan = self._plan[1]
+        plan = self.plan_of(image)
         upright = _turn(cut_and_convert(image, plan, self._card.color), plan)
         if upright.shape[:2] != (self._card.height_px, self._card.width_px):
             upright = self._letterbox(upright, plan)
         tensor = upright if self._is_identity else cv2.LUT(upright, self._table)
         return np.ascontiguousarray(tensor).reshape(self._shape)
+
+    def plan_of(self, image: Image) -> Plan:
+        """What is cut from a picture of this size, and where it goes."""
+        size = (image.width_px, image.height_px)
+        if self._plan is None or self._plan[0] != size:
+            self._plan = (size, plan_view(*size, self._view, self._card))
+        return self._plan[1]
 
     def _letterbox(self, picture: Pixels, plan: Plan) -> Pixels:
         """Lay the picture on the mean colour, which the network sees as nothing."""

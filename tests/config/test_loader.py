@@ -49,7 +49,7 @@ def test_the_cameras_of_a_file_stand_alone_and_the_default_model_stays(config: W
         config("cameras:\n  porch: {source: file:a.mp4}\nmodels:\n  birds: {path: birds}\n"), environ={}
     )
     assert list(loaded.config.cameras) == ["porch"]
-    assert set(loaded.config.models) == {"default", "birds"}
+    assert set(loaded.config.models) == {"default", "light", "birds"}
 
 
 def test_part_of_the_default_model_can_be_changed_alone(config: Write) -> None:
@@ -120,11 +120,11 @@ def test_values_of_flags_are_yaml_and_sources_need_no_quotes(config: Write) -> N
 
 
 def test_a_map_given_by_a_flag_replaces_the_whole_map(config: Write) -> None:
-    """So a flag can also take cameras away; the model `default` is always there."""
+    """So a flag can also take cameras away; the models `default` and `light` are always there."""
     sets = ['cameras={a: {source: "pattern:"}}', "models={birds: {path: b}}"]
     loaded = load_config(config(""), sets=sets, environ={})
     assert list(loaded.config.cameras) == ["a"]
-    assert set(loaded.config.models) == {"birds", "default"}
+    assert set(loaded.config.models) == {"birds", "default", "light"}
 
 
 @pytest.mark.parametrize("text", ["cameras.main.fps", "=5", "a..b=1", ""])
@@ -235,7 +235,7 @@ def test_a_camera_may_only_name_a_model_that_is_there(config: Write) -> None:
             "models: {birds: {path: b}}\n"
         )
     )
-    names = "expected one of the names in models (birds, default)"
+    names = "expected one of the names in models (birds, default, light)"
     assert found == [
         f'config.yaml:2:27: cameras.a.model: {names}, got "brids"',
         f'config.yaml:5:5: cameras.b.model: {names}, got "x"',

@@ -25,7 +25,7 @@ def decider(*, hold_s: float = 2.0, smoothing_s: float = 0.0) -> Decider:
 def see(who: Decider, at_s: float, cat: float, dog: float = 0.0) -> Decision:
     """One frame."""
     at_ns = int(at_s * S)
-    return who.observe(np.array([cat, dog, 0], np.float32), at_ns=at_ns, now_ns=at_ns + 1)
+    return who.observe(np.array([cat, dog], np.float32), at_ns=at_ns, now_ns=at_ns + 1)
 
 
 def test_a_label_is_entered_at_its_threshold_and_kept_until_its_exit() -> None:
@@ -143,7 +143,7 @@ def test_starts_and_ends_always_pair_up(steps: list[tuple[int, float, float, str
         elif what == "b":
             decision = who.change_status(Status.STARTING, Reason.CAMERA_BACK, now_ns=now)
         else:
-            decision = who.observe(np.array([cat, dog, 0], np.float32), at_ns=now, now_ns=now)
+            decision = who.observe(np.array([cat, dog], np.float32), at_ns=now, now_ns=now)
         assert (decision.label is None) or decision.status is Status.OK
         edges += decision.edges
     edges += who.stop(now_ns=now).edges

@@ -25,11 +25,12 @@ from edgecam.model.card import Card, InputCard, OutputCard, OutputKind
 from edgecam.model.model import Model
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
-from edgecam.pipeline.engine_worker import EngineWorker
-from edgecam.pipeline.lane import Lane
+from edgecam.pipeline.engine_worker import Bench, EngineWorker
+from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
+from edgecam.pipeline.witness import Witnesses
 from edgecam.records import AgeBasis, Image, PixelFormat, Result, Shot, SkipCause, State, Status, TensorSpec
 from edgecam.records import (
     Event as EpisodeEvent,
@@ -154,7 +155,8 @@ class NoWait:
 class House:
     """One camera, one engine, no network."""
 
-    def __init__(self, *, lossless: bool = True) -> None:
+    def __init__(self, *, lossless: bool = True, aide: bool = True) -> None:
+        self.aide = aide
         self.ear = Ear()
         self.wake = Condition()
         self.stop = Event()
@@ -165,8 +167,10 @@ class House:
             camera="a",
             policy=Policy(60 * S, 60 * S, lossless=lossless),
             view=View(),
+            rungs=(Rung("default", watch),),
+            gate=None,
             slot=LatestSlot(self.wake),
-            ledger=Ledger(start_ns=0),
+            ledger=Ledger("a", start_ns=0, witness=Witnesses()),
             desk=self.desk,
         )
 
@@ -183,17 +187,14 @@ class House:
                 raise opening
             return ScriptedCamera(iter(opening), self.lane.ledger)
 
-        def open_engine() -> Engine:
+        def open_engine(_model: str) -> Engine:
             return ScriptedEngine(engine_script)
 
         engine = EngineWorker(
-            "default",
-            MODEL,
-            open_engine,
-            [self.lane],
-            wake=self.wake,
+            Bench(models={"default": MODEL}, open_engine=open_engine, lanes=[self.lane], wake=self.wake),
             stop=self.stop,
-            engine_ready=lambda: None,
+            engines_changed=lambda: None,
+            witness=Witnesses(),
         )
         engine._backoff = NoWait()  # type: ignore[assignment]
         capture = CaptureWorker(
@@ -201,18 +202,23 @@ class House:
             open_camera,
             stall_s=3,
             stop=Event(),
+            witness=Witnesses(),
             backoff=NoWait(),  # type: ignore[arg-type]
         )
-        thread = Thread(target=engine.run, daemon=True)
-        thread.start()
+        threads = [Thread(target=engine.run, daemon=True)]
+        if self.aide:
+            threads.append(Thread(target=engine.assist, daemon=True))
+        for thread in threads:
+            thread.start()
         try:
             capture.run()
             until(lambda: self.lane.ledger.in_flight == 0)
         finally:
             self.stop.set()
             self.lane.slot.close()
-            thread.join(10)
-        assert not thread.is_alive()
+            for thread in threads:
+                thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
 
     def books(self) -> tuple[int, int, dict[SkipCause, int]]:
         """Captured, results, and skipped for each cause that was; the sum is checked."""
@@ -229,9 +235,10 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_frames_lost_with_a_failing_engine_are_counted_and_it_is_opened_anew() -> None:
+@pytest.mark.parametrize("aide", [True, False])
+def test_frames_lost_with_a_failing_engine_are_counted_and_it_is_opened_anew(*, aide: bool) -> None:
     """`engine` is a cause like any other; the state says error, then ok again, and both are noticed."""
-    house = House()
+    house = House(aide=aide)
     house.run(["f" * 6], [CAT, EngineError("gone"), CAT, EngineError("gone"), CAT, CAT])
     assert house.books() == (6, 4, {SkipCause.ENGINE: 2})
     assert house.ear.kinds.count(NoticeKind.ENGINE_FAILED) == 2
@@ -296,19 +303,17 @@ def test_after_closing_a_desk_says_nothing_more() -> None:
     said = len(house.ear.events), len(house.ear.states)
     result = house.ear.states[-1].result
     assert result is not None
-    from edgecam.records import Prediction
-
     later = replace(result, captured_ns=result.captured_ns + 1)
-    house.desk.classified(later, Prediction(np.array([0, 1], np.float32), ()))
+    house.desk.classified(later, np.array([0, 1], np.float32))
     assert (len(house.ear.events), len(house.ear.states)) == said
 
 
 def test_what_is_in_flight_at_the_stop_is_skipped_for_it_and_counts_once() -> None:
     """The sum closes even when an engine is left behind in a long inference."""
-    ledger = Ledger(start_ns=0)
+    ledger = Ledger("a", start_ns=0, witness=Witnesses())
     ledger.capture()
     ledger.close()
-    ledger.skip(SkipCause.ENGINE)
+    ledger.skip(SkipCause.ENGINE, 1)
     stats = ledger.report(now_ns=1)
     assert (stats.captured, stats.skipped[SkipCause.SHUTDOWN], stats.skipped[SkipCause.ENGINE]) == (1, 1, 0)
 

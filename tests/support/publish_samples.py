@@ -128,5 +128,5 @@ def info() -> Info:
     return Info(
         versions={"edgecam": "0.1.0", "python": "3.11.7"},
         models={"default": model},
-        cameras={"main": CameraInfo(source="pattern:", model="default", budget_ms=200)},
+        cameras={"main": CameraInfo("pattern:", "default", ladder=("default", "light"), budget_ms=200)},
     )

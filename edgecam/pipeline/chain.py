@@ -1,0 +1,111 @@
+"""One open engine with what stands before and behind it: preprocess, infer, postprocess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam import clock
+from edgecam.errors import EngineError
+from edgecam.inference.engine import Engine
+from edgecam.model.model import Model
+from edgecam.pipeline.lane import Lane, Rung
+from edgecam.pipeline.witness import Stage, Witness
+from edgecam.records import Frame, Prediction, Result, StageTimes
+from edgecam.vision.geometry import Plan
+from edgecam.vision.postprocess import Postprocessor
+from edgecam.vision.preprocess import Preprocessor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A frame that is ready for its engine."""
+
+    frame: Frame
+    chain: Chain
+    rung: Rung
+    """What is watched in it."""
+    probe: bool
+    """It was taken against the estimate."""
+    tensor: NDArray[Any]
+    preprocess_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inferred:
+    """A frame that has been through its engine."""
+
+    prepared: Prepared
+    output: NDArray[Any]
+    infer_ns: int
+
+
+class Chain:
+    """What one model does with the frames of its cameras; `infer` belongs to the thread that made it."""
+
+    def __init__(
+        self, name: str, model: Model, engine: Engine, lanes: Iterable[Lane], *, witness: Witness
+    ) -> None:
+        """Args: the model and its name in the configuration, its open engine, the cameras, who watches."""
+        self.engine = engine
+        self.key = f"{name}@{engine.info.name}"
+        """Model and delegate: what a measured time is true for."""
+        self._name = name
+        self._engine_name = engine.info.name
+        self._witness = witness
+        self._lanes = {lane.camera: lane for lane in lanes}
+        self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
+        self._preprocess = {
+            camera: Preprocessor(model.card.input, engine.input, lane.view)
+            for camera, lane in self._lanes.items()
+        }
+
+    def prepare(self, frame: Frame, rung: Rung, *, probe: bool) -> Prepared:
+        """The picture into the input tensor."""
+        began_ns = clock.boot_ns()
+        tensor = self._preprocess[frame.camera](frame.image)
+        took_ns = self._ended(Stage.PREPROCESS, frame, began_ns) - began_ns
+        return Prepared(frame, self, rung, probe, tensor, took_ns)
+
+    def plan_of(self, frame: Frame) -> Plan:
+        """What the model sees of the picture."""
+        return self._preprocess[frame.camera].plan_of(frame.image)
+
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Run the network; raises EngineError."""
+        began_ns = clock.boot_ns()
+        output = self.engine.invoke(prepared.tensor)
+        took_ns = self._ended(Stage.INFER, prepared.frame, began_ns) - began_ns
+        return Inferred(prepared, output, took_ns)
+
+    def read(self, inferred: Inferred) -> tuple[Result, Prediction]:
+        """What the network said; raises EngineError if that is no number."""
+        prepared = inferred.prepared
+        frame = prepared.frame
+        began_ns = clock.boot_ns()
+        prediction = self._postprocess(inferred.output)
+        if not np.isfinite(prediction.probabilities).all():
+            raise EngineError("the network's scores are not finite")
+        finished_ns = self._ended(Stage.POSTPROCESS, frame, began_ns)
+        result = Result(
+            camera=frame.camera,
+            seq=frame.seq,
+            captured_ns=frame.captured_ns,
+            basis=frame.basis,
+            finished_ns=finished_ns,
+            budget_ns=self._lanes[frame.camera].policy.budget_ns,
+            top=prediction.top,
+            model=self._name,
+            engine=self._engine_name,
+            stages=StageTimes(prepared.preprocess_ns, inferred.infer_ns, finished_ns - began_ns),
+        )
+        return result, prediction
+
+    def _ended(self, stage: Stage, frame: Frame, began_ns: int) -> int:
+        now_ns = clock.boot_ns()
+        self._witness.stage(stage, frame.camera, frame.seq, began_ns=began_ns, ended_ns=now_ns)
+        return now_ns

@@ -1,0 +1,152 @@
+"""Which model of its ladder a camera uses: down when the budget is violated persistently, later up. Pure.
+
+- Down: of the results of the last 5 s (of the last three, where they come more slowly) half or more, and
+  three at least, came too late.
+- Up: for 30 s hardly one came too late, and the heavier model would take at most 0.7 of the budget. That is
+  foretold from what the lighter one takes now, times how much heavier the other was when they were last
+  compared, one right after the other.
+- A step up that does not last doubles the 30 s, up to 16 min: hysteresis in time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgecam.pipeline.estimate import RunningQuantile
+
+_S = 1_000_000_000
+_LOOK_BACK_NS = 5 * _S
+_FEWEST = 3
+_BAD_SHARE = 0.5
+_PATIENCE_NS = 30 * _S
+_LONGEST_PATIENCE_NS = 960 * _S
+_CALM_SHARE = 0.05
+_ROOM = 0.7
+# How many results of the lighter model are compared with the last ones of the heavier.
+_COMPARED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of rung."""
+
+    before: int
+    after: int
+    why: str
+    """In words, for the notice."""
+
+    @property
+    def down(self) -> bool:
+        """True: to a lighter model."""
+        return self.after > self.before
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """What a rung takes beside the one above it, the one right after the other."""
+
+    above_ns: int
+    here: RunningQuantile
+    count: int = 0
+
+    def record(self, took_ns: int) -> None:
+        if self.count < _COMPARED:
+            self.here.record(took_ns)
+            self.count += 1
+
+    @property
+    def ratio(self) -> float:
+        return self.above_ns / max(1, self.here.expected_ns)
+
+
+class Ladder:
+    """One camera's ladder; rung 0 is the best model."""
+
+    def __init__(self, rungs: int, *, budget_ns: int) -> None:
+        """Args: how many models there are, best first; the camera's budget."""
+        self.rung = 0
+        """The rung in use."""
+        self._usable: Sequence[int] = range(rungs)
+        self._budget_ns = budget_ns
+        self._comparisons: dict[int, _Comparison] = {}
+        self._patience_ns = _PATIENCE_NS
+        self._rose_ns: int | None = None
+        self._took = RunningQuantile()
+        self._recent: deque[tuple[int, bool]] = deque()
+        """When a result came, and whether it was bad."""
+        self._bad = 0
+        """How many of them were."""
+        self._calm_ns: int | None = None
+        """Since when hardly any was; None: there was none yet."""
+
+    def observe(self, took_ns: int, *, bad: bool, now_ns: int) -> Step | None:
+        """Take in a result on the current rung.
+
+        Args:
+            took_ns: Its service time.
+            bad: It came too late, or was only a probe.
+            now_ns: BOOTTIME.
+
+        Returns:
+            What follows; the rung has changed then.
+        """
+        if len(self._usable) == 1:
+            return None
+        self._took.record(took_ns)
+        if self.rung in self._comparisons:
+            self._comparisons[self.rung].record(took_ns)
+        self._recent.append((now_ns, bad))
+        self._bad += bad
+        while len(self._recent) > _FEWEST and now_ns - self._recent[0][0] > _LOOK_BACK_NS:
+            self._bad -= self._recent.popleft()[1]
+        if self._calm_ns is None or self._bad > _CALM_SHARE * len(self._recent):
+            self._calm_ns = now_ns
+        return self._down(now_ns) or self._up(now_ns, self._calm_ns)
+
+    def refuse(self, step: Step) -> None:
+        """The rung stepped to cannot be used: back, and never again."""
+        self._usable = [rung for rung in self._usable if rung != step.after]
+        self._move(step.before)
+
+    def _down(self, now_ns: int) -> Step | None:
+        below = [rung for rung in self._usable if rung > self.rung]
+        if not below or self._bad < _FEWEST or self._bad < _BAD_SHARE * len(self._recent):
+            return None
+        # A rise that fell at once was a mistake: wait longer before the next.
+        failed = self._rose_ns is not None and now_ns - self._rose_ns < 2 * self._patience_ns
+        self._patience_ns = min(2 * self._patience_ns, _LONGEST_PATIENCE_NS) if failed else _PATIENCE_NS
+        took_ns = self._took.expected_ns
+        why = (
+            f"{self._bad} of the last {len(self._recent)} results came too late: "
+            f"about {took_ns / 1e6:.0f} ms each, the budget is {self._budget_ns / 1e6:.0f} ms"
+        )
+        step = Step(self.rung, below[0], why)
+        self._move(below[0])
+        self._comparisons[self.rung] = _Comparison(took_ns, RunningQuantile())
+        return step
+
+    def _up(self, now_ns: int, calm_ns: int) -> Step | None:
+        above = [rung for rung in self._usable if rung < self.rung]
+        if not above or now_ns - calm_ns < self._patience_ns:
+            return None
+        foretold_ns = self._took.expected_ns * self._comparisons[self.rung].ratio
+        if foretold_ns > _ROOM * self._budget_ns:
+            return None
+        why = (
+            f"on time for {self._patience_ns // _S} s: the heavier model should take "
+            f"{foretold_ns / 1e6:.0f} of {self._budget_ns / 1e6:.0f} ms"
+        )
+        step = Step(self.rung, above[-1], why)
+        self._move(above[-1])
+        self._rose_ns = now_ns
+        return step
+
+    def _move(self, rung: int) -> None:
+        """Nothing is known of the new rung's time yet."""
+        self.rung = rung
+        self._took = RunningQuantile()
+        self._recent.clear()
+        self._bad = 0
+        self._calm_ns = None
