@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -190,6 +191,98 @@ def inspect(
         mean=_numbers(mean, "--mean"),
         std=_numbers(std, "--std"),
     )
+
+
+@app.command()
+def bench(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A model directory, a bare .tflite, or a shipped model's name.",
+            show_default="efficientnet_lite0_int8",
+        ),
+    ] = None,
+    labels: Labels = None,
+    mean: Mean = None,
+    std: Std = None,
+    *,
+    threads: Annotated[
+        str | None, typer.Option(help="Numbers of threads to try: 1,2,4; default: one to all cores.")
+    ] = None,
+    pipeline: Annotated[
+        bool, typer.Option("--pipeline", help="Measure the whole pipeline on a pattern, or with --config.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="With --pipeline: your cameras, models and broker."),
+    ] = None,
+    sets: Sets = None,
+    fps: Annotated[
+        float | None, typer.Option(help="With --pipeline: of every camera.", min=0.1, max=1000)
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="With --pipeline: of every camera.", metavar="WxH")] = None,
+    load: Annotated[
+        int, typer.Option(help="With --pipeline: so many processes burn CPU meanwhile.", min=0, max=64)
+    ] = 0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Of each measured block.", min=0.1, max=3600, show_default="1; with --pipeline 5"),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="How often each block has its turn.", min=1, max=100)] = 5,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Compare two results of --json, and measure nothing.", metavar="BEFORE AFTER"),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with plots.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model, or the whole pipeline, on this machine; or compare two results."""
+    from edgecam.commands import bench as command
+
+    of_model: dict[str, object] = {"--labels": labels, "--mean": mean, "--std": std, "--threads": threads}
+    of_pipeline: dict[str, object] = {
+        "--config": config, "--set": sets, "--fps": fps, "--size": size, "--load": load or None,
+    }  # fmt: skip
+    of_both: dict[str, object] = {
+        "MODEL": model, "--pipeline": pipeline or None, "--seconds": seconds, "--html": html,
+    }  # fmt: skip
+    if compare is not None:
+        _refuse(of_model | of_pipeline | of_both, "is not for --compare")
+        command.compare_results(*compare, as_json=as_json)
+        return
+    output = command.Output(as_json=as_json, html=html)
+    if pipeline:
+        _refuse(of_model, "is not for --pipeline; say it in the configuration, or with --set")
+        command.bench_whole_pipeline(
+            model,
+            output,
+            config=config,
+            sets=sets or (),
+            size_px=command.parse_size(size) if size else None,
+            fps=fps,
+            rounds=rounds,
+            seconds=seconds or 5.0,
+            load=load,
+        )
+        return
+    _refuse(of_pipeline, "is for --pipeline alone; give that too")
+    command.bench_one_model(
+        model or "efficientnet_lite0_int8",
+        output,
+        labels=labels,
+        mean=_numbers(mean, "--mean"),
+        std=_numbers(std, "--std"),
+        threads=command.parse_threads(threads) if threads else None,
+        rounds=rounds,
+        seconds=seconds or 1.0,
+    )
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    """What is given and makes no sense here, rather than to leave it unheard."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}")
 
 
 def _numbers(text: str | None, option: str) -> list[float] | None:
