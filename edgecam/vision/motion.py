@@ -118,8 +118,9 @@ def _glance(image: Image, plan: Plan | None, captured_ns: int) -> _Glance:
     # Without its colour axis a row is shrunk three times as fast. The mean of a block is then that of its
     # blue, green and red, which serves as luma: only differences count.
     channels = image.pixels.shape[2] if image.pixels.ndim == 3 else 1  # noqa: PLR2004 - axes
-    rows = image.pixels.reshape(image.pixels.shape[0], -1)[y : y + height : max(1, height // _ROWS_READ)]
-    box = rows[:, x * channels : (x + width) * channels]
+    flat = image.pixels.reshape(image.pixels.shape[0], -1)
+    step = max(1, round(height / _ROWS_READ))
+    box = flat[y : y + height : step, x * channels : (x + width) * channels]
     columns, lines = (
         max(1, min(blocks, side // _MIN_BLOCK_PX))
         for blocks, side in zip(_GRID, (width, height), strict=True)
