@@ -56,7 +56,7 @@ def pipeline_plots(run: PipelineRun) -> list[Plot]:
     return [
         distribution("Latency: bare invoke() and the age of results", _joined(spread)),
         over_time("Age of results over time", "ms", ages, start_ns=spans[0][0]),
-        _skips_over_time(skips, spans),
+        skips_over_time(skips, spans),
     ]
 
 
@@ -92,8 +92,8 @@ def over_time(
     return _plot(title, "gaps: other blocks had their turn", ("s", unit), x, series, style="points")
 
 
-def _skips_over_time(skips: Mapping[str, Sequence[int]], spans: Sequence[tuple[int, int]]) -> Plot:
-    """Skipped frames a second, by camera and cause."""
+def skips_over_time(skips: Mapping[str, Sequence[int]], spans: Sequence[tuple[int, int]]) -> Plot:
+    """Skipped frames a second within the spans of the blocks, both in BOOTTIME ns; by camera and cause."""
     title, labels = "Skipped frames over time, by cause", ("s", "skips a second")
     if not skips:
         return _plot(title, "no frame was skipped", labels, np.zeros(0), {})
@@ -102,11 +102,12 @@ def _skips_over_time(skips: Mapping[str, Sequence[int]], spans: Sequence[tuple[i
     for began_ns, ended_ns in spans:
         steps = max(1, round((ended_ns - began_ns) / 1e9 / _SKIP_STEP_S))
         edges = np.linspace(began_ns, ended_ns, steps + 1)
-        x += [*((edges - spans[0][0]) / 1e9)]
+        x += [*((edges - spans[0][0]) / 1e9), (ended_ns + 1e6 - spans[0][0]) / 1e9]
         for name, at_ns in skips.items():
             counts, _ = np.histogram(at_ns, edges)
-            # The last edge ends the block: nothing until the next begins.
-            series[name] += [*(counts / np.diff(edges) * 1e9), float("nan")]
+            rates = counts / np.diff(edges) * 1e9
+            # The last step reaches to the end of the block; then there is nothing until the next begins.
+            series[name] += [*rates, rates[-1], float("nan")]
     return _plot(title, "gaps: other blocks had their turn", labels, np.asarray(x), series)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgecam.measure.figures import figures_json
 from edgecam.measure.page import render_page
-from edgecam.measure.plots import distribution, over_time
+from edgecam.measure.plots import distribution, over_time, skips_over_time
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\u2028"
 
@@ -111,3 +111,12 @@ def test_series_with_other_moments_share_an_axis() -> None:
     """Where one has no point it has none, and nothing is invented."""
     plot = over_time("x", "ms", {"a": ([10, 30], [1e6, 3e6]), "b": ([20], [2e6])}, start_ns=10)
     assert [series["y"] for series in plot["series"]] == [[1.0, None, 3.0], [None, 2.0, None]]
+
+
+def test_skips_are_told_as_a_rate_for_the_whole_of_each_block() -> None:
+    """Ten skips in each half of a block of one second are 20 a second; between blocks stands nothing."""
+    spans = [(0, 1_000_000_000), (5_000_000_000, 6_000_000_000)]
+    at_ns = [*range(0, 1_000_000_000, 50_000_000)]
+    plot = skips_over_time({"main: stale": at_ns}, spans)
+    assert plot["x"] == [0.0, 0.5, 1.0, 1.001, 5.0, 5.5, 6.0, 6.001]
+    assert plot["series"][0]["y"] == [20.0, 20.0, 20.0, None, 0.0, 0.0, 0.0, None]

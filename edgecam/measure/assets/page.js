@@ -6,6 +6,13 @@
   const place = document.getElementById("plots");
   const width = () => Math.min(place.clientWidth, 960);
   const drawn = [];
+  const colors = new Map();
+
+  // The same series has the same colour in every plot.
+  function colorOf(label) {
+    if (!colors.has(label)) colors.set(label, COLORS[colors.size % COLORS.length]);
+    return colors.get(label);
+  }
 
   function element(tag, text) {
     const made = document.createElement(tag);
@@ -13,8 +20,8 @@
     place.append(made);
   }
 
-  function series(style, label, index) {
-    const stroke = COLORS[index % COLORS.length];
+  function series(style, label) {
+    const stroke = colorOf(label);
     if (style === "points") {
       return { label, stroke, paths: () => null, points: { show: true, size: 4, fill: stroke } };
     }
@@ -32,10 +39,7 @@
       height: 300,
       scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
       axes: [{ label: plot.x_label }, { label: plot.y_label, size: 60 }],
-      series: [
-        { label: plot.x_label },
-        ...plot.series.map((one, index) => series(plot.style, one.label, index)),
-      ],
+      series: [{ label: plot.x_label }, ...plot.series.map((one) => series(plot.style, one.label))],
     };
     drawn.push(new uPlot(options, [plot.x, ...plot.series.map((one) => one.y)], box));
   }
