@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import time
 from datetime import datetime
+from functools import cache
 
 from edgecam.records import ClockReading
 
@@ -31,11 +32,16 @@ def local_now() -> datetime:
 
 def wall_clock_synced() -> bool:
     """True if the kernel says that NTP (or chrony, timesyncd, …) disciplines the wall clock."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     if not hasattr(libc, "adjtimex"):
         return False
     answer: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return answer not in (-1, _TIME_ERROR)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 class Clock:

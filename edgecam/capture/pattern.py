@@ -50,7 +50,9 @@ def draw_pattern(number: int, *, width_px: int, height_px: int) -> Image:
     column = (np.arange(width_px) + number * _STEP_PX) % width_px
     pixels = np.empty((height_px, width_px, 3), np.uint8)
     pixels[:] = _BARS_BGR[column * len(_BARS_BGR) // width_px]
-    pixels[-_counter_rows(height_px) :] = _counter_row(number, width_px=width_px)[:, None]
+    # Whole rows are copied fast; a gray value spread over three channels is not.
+    counter = np.repeat(_counter_row(number, width_px=width_px), 3).reshape(width_px, 3)
+    pixels[-_counter_rows(height_px) :] = counter
     return Image(pixels=pixels, format=PixelFormat.BGR, width_px=width_px, height_px=height_px)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 from edgecam.appliance.board import device_id
 from edgecam.appliance.logs import set_up_logging
@@ -15,16 +17,50 @@ from edgecam.config.password import read_password
 from edgecam.errors import EXIT_INTERRUPTED, EdgecamError
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.runner import Runner
+from edgecam.pipeline.trace import Trace
 
 log = logging.getLogger(__name__)
 
 
-def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> int:
+class WantedTrace:
+    """Writes the trace after SIGUSR1, outside the signal handler."""
+
+    def __init__(self, trace: Trace | None) -> None:
+        """Without a trace the signal keeps its usual meaning."""
+        self._trace = trace
+        self._asked = False
+        if trace is not None:
+            signal.signal(signal.SIGUSR1, self._ask)
+
+    def write_if_asked(self) -> None:
+        """Called now and then; a trace that cannot be written ends nothing."""
+        if self._trace is None or not self._asked:
+            return
+        self._asked = False
+        try:
+            self._trace.write()
+        except EdgecamError as error:
+            log.warning("no trace: %s", error)
+        else:
+            log.info("trace written")
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+
+def run(
+    path: Path | None,
+    *,
+    sets: Sequence[str] = (),
+    trace_path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
     """Run until SIGTERM (0), Ctrl-C (130), or until every recording has been played (0).
 
     Args:
         path: the configuration; None: where `load_config` looks.
         sets: `key=value` texts.
+        trace_path: where the trace is written, at the end and at each SIGUSR1; None: none is kept.
         environ: the environment variables.
 
     Returns:
@@ -33,22 +69,26 @@ def run(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, st
     Raises:
         EdgecamError: what cannot be used, at the start; whatever ended a worker.
     """
+    trace = Trace(trace_path) if trace_path else None
     loaded = load_config(path, sets=sets, environ=environ)
     config = loaded.config
     set_up_logging(config.log.level, style=config.log.format, environ=environ)
     plan = assemble(loaded)
     password = read_password(config.mqtt, loaded.folder, environ)
     device = device_id() if config.device == "auto" else config.device
-    runner = Runner(loaded, plan, device=device, password=password)
+    runner = Runner(loaded, plan, device=device, password=password, witnesses=[trace] if trace else [])
     signals = StopSignals(runner.request_stop)
+    wanted = WantedTrace(trace)
     log.info("starting config=%s device=%s", loaded.path or "defaults", device)
     try:
         runner.start()
-        runner.wait()
+        runner.wait(meanwhile=wanted.write_if_asked)
     except EdgecamError as error:
         # Told before the words of stopping bury it.
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
         return error.exit_code
     finally:
         runner.stop()
+        if trace is not None:
+            trace.write()
     return EXIT_INTERRUPTED if signals.interrupted else 0

@@ -23,7 +23,11 @@ class Smoother:
             self._value = value.copy()
         elif at_ns > self._at_ns:
             weight = -math.expm1(-(at_ns - self._at_ns) / self._tau_ns)
-            self._value = self._value + np.float32(weight) * (value - self._value)
+            change = value - self._value
+            change *= np.float32(weight)
+            # In a new array: who was given the last one may still hold it.
+            change += self._value
+            self._value = change
         self._at_ns = max(at_ns, self._at_ns)
         return self._value
 

@@ -80,11 +80,15 @@ class Watchlist:
         self.enter = np.array([t.enter for t in self.thresholds], np.float32)
         chosen = [known[name] if watch else members[name] for name in names]
         self._indices = np.array([i for indices in chosen for i in indices], np.intp)
+        # Every label by itself, as nothing is watched in particular.
+        self._is_all = np.array_equal(self._indices, np.arange(len(labels))) and len(names) == len(labels)
         self._starts = np.cumsum([0, *(len(indices) for indices in chosen[:-1])], dtype=np.intp)
 
     def scores(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """(classes,) probabilities to (names,) scores, each 0..1."""
         if not self.names:
             return np.zeros(0, np.float32)
+        if self._is_all:
+            return probabilities.clip(0, 1)
         sums = np.add.reduceat(probabilities[self._indices], self._starts)
         return np.asarray(np.clip(sums, 0, 1), np.float32)

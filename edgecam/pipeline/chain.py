@@ -58,6 +58,8 @@ class Chain:
         self._engine_name = engine.info.name
         self._witness = witness
         self._lanes = {lane.camera: lane for lane in lanes}
+        # Of one byte, every value is a number.
+        self._may_be_nan = engine.output.dtype not in {"int8", "uint8"}
         self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
         self._preprocess = {
             camera: Preprocessor(model.card.input, engine.input, lane.view)
@@ -88,7 +90,7 @@ class Chain:
         frame = prepared.frame
         began_ns = clock.boot_ns()
         prediction = self._postprocess(inferred.output)
-        if not np.isfinite(prediction.probabilities).all():
+        if self._may_be_nan and not np.isfinite(prediction.probabilities).all():
             raise EngineError("the network's scores are not finite")
         finished_ns = self._ended(Stage.POSTPROCESS, frame, began_ns)
         result = Result(

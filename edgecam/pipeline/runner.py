@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from threading import Event
 
 import cv2
@@ -25,6 +27,7 @@ _CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
 _PUBLISH_STOP_S = 4.2
 _LOOK_S = 0.1
+_SWITCH_INTERVAL_S = 0.0005
 
 
 class Runner:
@@ -75,6 +78,10 @@ class Runner:
         """
         # The engine has its own threads; OpenCV's would only take the cores from it.
         cv2.setNumThreads(1)
+        # A thread that comes back from the network's kernels waits so long for one that runs Python.
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        # What was loaded stays: the garbage collector need not walk through it while frames wait.
+        gc.freeze()
         self._uplink.start()
         for lane in self._workers.lanes.values():
             lane.desk.open()
@@ -85,13 +92,14 @@ class Runner:
         for camera, worker in self._workers.captures.items():
             self._played[camera] = self._capture_crew.start(f"capture-{camera}", worker.run)
 
-    def wait(self) -> None:
-        """Until `request_stop`, or until all recordings have been played.
+    def wait(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Until `request_stop`, or until all recordings have been played; `meanwhile` is called now and then.
 
         Raises:
             BaseException: whatever ended a worker.
         """
         while not self._over.wait(_LOOK_S) and not self._stop_requested:
+            meanwhile()
             self._look_for_ended_recordings()
             if len(self._ended) == len(self._workers.lanes):
                 break

@@ -6,7 +6,8 @@ paho runs without a thread and without a queue here: `wait` reads and writes, `p
 from __future__ import annotations
 
 import logging
-import selectors
+import math
+import select
 import socket
 from collections.abc import Sequence
 
@@ -71,6 +72,10 @@ class Session:
         if will is not None:
             properties = self._properties(PacketTypes.WILLMESSAGE, content_type="text/plain", expiry_s=None)
             self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
+        self._known_properties: dict[tuple[str, int | None], Properties | None] = {}
+        self._poll = select.poll()
+        self._polled = (-1, False)
+        """Socket, and whether it is asked for writing, as told to `_poll`."""
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
@@ -102,23 +107,38 @@ class Session:
         sock = self._client.socket()
         if sock is None:
             return
-        write = selectors.EVENT_WRITE if self._client.want_write() else 0
-        with selectors.PollSelector() as selector:
-            selector.register(waker, selectors.EVENT_READ)
-            ours = selector.register(sock, selectors.EVENT_READ | write)
-            for key, events in selector.select(timeout_s):
-                if key is ours and events & selectors.EVENT_READ:
-                    self._client.loop_read()
-                if key is ours and events & selectors.EVENT_WRITE:
-                    self._client.loop_write()
+        ours = sock.fileno()
+        self._ask_poll(ours, waker)
+        for number, events in self._poll.poll(math.ceil(timeout_s * 1000)):
+            if number == ours and events & ~select.POLLOUT:
+                self._client.loop_read()
+            if number == ours and events & select.POLLOUT:
+                self._client.loop_write()
         self._client.loop_misc()
+
+    def _ask_poll(self, ours: int, waker: socket.socket) -> None:
+        """Tell the poll object what to watch; each message comes by here, and seldom changes it."""
+        wanted = (ours, self._client.want_write())
+        if wanted != self._polled:
+            self._polled = wanted
+            self._poll.register(waker, select.POLLIN)
+            self._poll.register(ours, select.POLLIN | (select.POLLOUT if wanted[1] else 0))
 
     def publish(
         self, topic: str, payload: bytes, *, qos: int, retain: bool, content_type: str, expiry_s: int | None
     ) -> int | None:
         """Write a message to the socket; returns paho's message id, or None if that failed."""
-        properties = self._properties(PacketTypes.PUBLISH, content_type=content_type, expiry_s=expiry_s)
-        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        kind = (content_type, expiry_s)
+        if kind not in self._known_properties:
+            self._known_properties[kind] = self._properties(
+                PacketTypes.PUBLISH, content_type=content_type, expiry_s=expiry_s
+            )
+        # Nobody asks whether a message at QoS 0 has left; to say so takes paho as long as to send it.
+        self._client.on_publish = self._on_publish if qos else None
+        info = self._client.publish(
+            topic, payload, qos=qos, retain=retain, properties=self._known_properties[kind]
+        )
+        self._client.on_publish = self._on_publish
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def happenings(self) -> list[Happening]:

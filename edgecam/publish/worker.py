@@ -21,6 +21,9 @@ from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
 
+# How often it looks whether something is due: each message comes by, and would pay for it.
+_LOOK_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class PublishTiming:
@@ -75,7 +78,7 @@ class PublishWorker:
         self._sent = sent
         self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
         """Topic and message by token; None for an availability, which is no message of the outbox."""
-        self._availability_due_s = self._heartbeat_due_s = 0.0
+        self._availability_due_s = self._heartbeat_due_s = self._look_due_s = 0.0
         self._losses = Tally(self._timing.tell_s)
         self._refusals = Tally(self._timing.tell_s)
         self._refused = 0
@@ -103,6 +106,7 @@ class PublishWorker:
                     self._outbox.connected()
                     self._publish_availability(messages.ONLINE)
                     self._availability_due_s = time.monotonic() + self._timing.availability_first_s
+                    self._look_due_s = 0.0
                 case Disconnected(session_taken=taken):
                     self._unanswered.clear()
                     self._outbox.disconnected()
@@ -129,6 +133,9 @@ class PublishWorker:
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
+        if now_s < self._look_due_s:
+            return
+        self._look_due_s = min(now_s + _LOOK_S, self._heartbeat_due_s)
         if now_s >= self._heartbeat_due_s:
             self._heartbeat_due_s = now_s + self._timing.heartbeat_s
             self._heartbeat()

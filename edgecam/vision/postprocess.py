@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from edgecam.model.card import OutputCard, OutputKind
 from edgecam.records import Prediction, Score, TensorSpec
 
+# exp of it is still a normal float32, and a thousand of them still sum up right.
+_LEAST_EXPONENT = -80.0
+
 
 def top_k(raw: NDArray[Any], k: int) -> NDArray[np.intp]:
     """Indices of the k largest of (classes,) values, best first, ties by index.
@@ -23,7 +26,7 @@ def top_k(raw: NDArray[Any], k: int) -> NDArray[np.intp]:
         candidates = np.flatnonzero(raw >= threshold)
     else:
         candidates = np.arange(raw.size)
-    # int16 is the widest integer output, so the negated value cannot overflow.
+    # float64 holds every float32 and int16, the widest outputs, also negated.
     order = np.argsort(-raw[candidates].astype(np.float64), kind="stable")
     return candidates[order][:k]
 
@@ -42,7 +45,10 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class Postprocessor:
-    """Reads the output tensor of one model."""
+    """Reads the output tensor of one model.
+
+    An output of one byte a class has 256 values: dequantizing, and the softmax's exponential, are a table.
+    """
 
     def __init__(self, card: OutputCard, tensor: TensorSpec, labels: Sequence[str], *, top: int = 5) -> None:
         """Args: card and tensor of the output, one label per class, how many to name."""
@@ -50,12 +56,33 @@ class Postprocessor:
         self._scale, self._zero_point = tensor.scale, tensor.zero_point
         self._labels = tuple(labels)
         self._top = top
+        self._table = self._output_table(tensor)
 
     def __call__(self, output: NDArray[Any]) -> Prediction:
         """Args: output: (1, classes) or (1, 1, 1, classes) in the model's dtype."""
         raw = output.reshape(-1)
         best = top_k(raw, self._top)
-        values = dequantize(raw, self._scale, self._zero_point)
-        probabilities = softmax(values) if self._is_logits else values
-        top = tuple(Score(self._labels[i], int(i), float(probabilities[i])) for i in best)
+        if self._table is None:
+            values = dequantize(raw, self._scale, self._zero_point)
+            probabilities = softmax(values) if self._is_logits else values
+        else:
+            probabilities = self._table[raw.view(np.uint8)]
+            if self._is_logits:
+                probabilities /= probabilities.sum()
+        scores = zip(best.tolist(), probabilities[best].tolist(), strict=True)
+        top = tuple(Score(self._labels[index], index, score) for index, score in scores)
         return Prediction(probabilities=probabilities, top=top)
+
+    def _output_table(self, tensor: TensorSpec) -> NDArray[np.float32] | None:
+        """What each of the 256 bytes stands for: the value, of a logit its exponential; None: not so."""
+        if tensor.dtype not in {"int8", "uint8"} or tensor.scale is None:
+            return None
+        values = dequantize(
+            np.arange(256, dtype=np.uint8).view(tensor.dtype), tensor.scale, tensor.zero_point
+        )
+        if not self._is_logits:
+            return values
+        # The largest value there can be takes the place of the largest there is; both cancel out, unless
+        # the range is so wide that small numbers vanish.
+        shifted = values - values.max()
+        return None if shifted.min() < _LEAST_EXPONENT else np.exp(shifted)

@@ -14,6 +14,7 @@ from edgecam.records import Image, TensorSpec
 from edgecam.vision.color import Pixels, cut_and_convert
 from edgecam.vision.geometry import Plan, View, plan_view
 
+_SIGN_BIT = np.uint8(0x80)
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -60,8 +61,11 @@ class Preprocessor:
         if (per_channel == per_channel[:, :1]).all():
             per_channel = per_channel[:, :1]
         self._table = np.ascontiguousarray(per_channel)[np.newaxis]
-        identity = self._table.dtype == np.uint8 and self._table.shape[2] == 1
-        self._is_identity = identity and bool((self._table[0, :, 0] == np.arange(256)).all())
+        # Most quantized inputs are the pixels themselves, or these with the sign bit turned: no table then.
+        is_same = self._table.dtype.itemsize == 1 and self._table.shape[2] == 1
+        bits = self._table[0, :, 0].view(np.uint8) if is_same else np.zeros(256, np.uint8)
+        self._is_identity = bool((bits == np.arange(256)).all())
+        self._turns_sign = bool((bits == np.arange(256) ^ _SIGN_BIT).all())
 
     def __call__(self, image: Image) -> NDArray[Any]:
         """The input tensor, (1, height, width, channels), in the model's dtype."""
@@ -69,8 +73,14 @@ class Preprocessor:
         upright = _turn(cut_and_convert(image, plan, self._card.color), plan)
         if upright.shape[:2] != (self._card.height_px, self._card.width_px):
             upright = self._letterbox(upright, plan)
-        tensor = upright if self._is_identity else cv2.LUT(upright, self._table)
-        return np.ascontiguousarray(tensor).reshape(self._shape)
+        tensor: NDArray[Any]
+        if self._is_identity:
+            tensor = upright
+        elif self._turns_sign:
+            tensor = np.bitwise_xor(upright, _SIGN_BIT)
+        else:
+            tensor = np.asarray(cv2.LUT(upright, self._table))
+        return np.ascontiguousarray(tensor).view(self._table.dtype).reshape(self._shape)
 
     def plan_of(self, image: Image) -> Plan:
         """What is cut from a picture of this size, and where it goes."""
@@ -90,6 +100,8 @@ class Preprocessor:
 
 def _turn(picture: Pixels, plan: Plan) -> Pixels:
     turned: Any = picture
+    if not (plan.rotate or plan.flip_horizontal or plan.flip_vertical):
+        return picture
     if plan.rotate:
         turned = cv2.rotate(turned, _TURNS[plan.rotate])
     if plan.flip_horizontal:
