@@ -161,6 +161,8 @@ def _range(figure: Mapping[str, Any]) -> str:
 def _percent(share: float | None, *, sign: str) -> str:
     if share is None:
         return ""
+    # No minus before a zero.
+    share = round(share, 3) + 0.0
     return f"{share:+.1%}" if sign == "+" else f"{sign}{share:.1%}"
 
 

@@ -19,7 +19,7 @@ class CameraBooks:
     results: list[Result] = field(default_factory=list)
     """In time or late, in the order in which they were finished."""
     skips: list[tuple[SkipCause, int]] = field(default_factory=list)
-    """Cause, and BOOTTIME at which it was skipped; of one that met no fate at all, its capture time."""
+    """Cause, and BOOTTIME at which it was skipped; of one that met no fate, its capture time."""
     sent_ns: dict[int, int] = field(default_factory=dict)
     """By seq: BOOTTIME at which the first message with this result was with the socket."""
     stages_ns: dict[Stage, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -57,18 +57,19 @@ class Recorder:
         """Nothing was seen yet."""
         self.first_result = Event()
         """Set once a frame was classified."""
-        # Appending is atomic, and the workers that call shall not wait for each other here.
-        self._stages: list[tuple[Stage, str, int, int, int]] = []
-        self._skips: list[tuple[str, int, SkipCause, int]] = []
+        # Appending is atomic, and the workers that call shall not wait for each other here. Tuples of texts
+        # and numbers alone cost the garbage collector nothing, however many there are.
+        self._stages: dict[Stage, list[tuple[str, int, int, int]]] = {stage: [] for stage in Stage}
+        self._skips: dict[SkipCause, list[tuple[str, int, int]]] = {cause: [] for cause in SkipCause}
         self._results: list[Result] = []
 
     def stage(self, stage: Stage, camera: str, seq: int, *, began_ns: int, ended_ns: int) -> None:
         """Keep it."""
-        self._stages.append((stage, camera, seq, began_ns, ended_ns))
+        self._stages[stage].append((camera, seq, began_ns, ended_ns))
 
     def skipped(self, camera: str, seq: int, cause: SkipCause, *, at_ns: int) -> None:
         """Keep it."""
-        self._skips.append((camera, seq, cause, at_ns))
+        self._skips[cause].append((camera, seq, at_ns))
 
     def finished(self, result: Result) -> None:
         """Keep it."""
@@ -78,7 +79,7 @@ class Recorder:
 
     def unsettled(self, *, since_ns: int, until_ns: int) -> int:
         """How many frames captured in the span have met no fate yet."""
-        fates = {(camera, seq) for camera, seq, _, _ in list(self._skips)}
+        fates = {(camera, seq) for skips in self._skips.values() for camera, seq, _ in list(skips)}
         fates |= {(result.camera, result.seq) for result in list(self._results)}
         return len(self._captured(since_ns, until_ns).keys() - fates)
 
@@ -94,9 +95,10 @@ class Recorder:
         for result in self._results:
             if captured.pop((result.camera, result.seq), None) is not None:
                 books[result.camera].results.append(result)
-        for camera, seq, cause, at_ns in self._skips:
-            if captured.pop((camera, seq), None) is not None:
-                books[camera].skips.append((cause, at_ns))
+        for cause, skips in self._skips.items():
+            for camera, seq, at_ns in skips:
+                if captured.pop((camera, seq), None) is not None:
+                    books[camera].skips.append((cause, at_ns))
         for (camera, _), at_ns in captured.items():
             books[camera].skips.append((SkipCause.SHUTDOWN, at_ns))
         self._add_stages(books, since_ns, until_ns)
@@ -104,11 +106,12 @@ class Recorder:
 
     def _add_stages(self, books: Mapping[str, CameraBooks], since_ns: int, until_ns: int) -> None:
         captured = self._captured(since_ns, until_ns)
-        for stage, camera, seq, began_ns, ended_ns in self._stages:
-            if (camera, seq) in captured:
-                books[camera].stages_ns[stage].append(ended_ns - began_ns)
-                if stage is Stage.PUBLISH:
-                    books[camera].sent_ns.setdefault(seq, ended_ns)
+        for stage, spans in self._stages.items():
+            for camera, seq, began_ns, ended_ns in spans:
+                if (camera, seq) in captured:
+                    books[camera].stages_ns[stage].append(ended_ns - began_ns)
+                    if stage is Stage.PUBLISH:
+                        books[camera].sent_ns.setdefault(seq, ended_ns)
 
     def _captured(self, since_ns: int, until_ns: int) -> dict[tuple[str, int], int]:
         """Frames of the span, and their capture times."""
@@ -119,10 +122,9 @@ class Recorder:
 
     def _told(self) -> Iterator[tuple[str, int, int]]:
         """Whatever says when a frame was captured; of one that could not even be read, its skip."""
-        for stage, camera, seq, began_ns, _ in list(self._stages):
-            if stage is Stage.CAPTURE:
-                yield camera, seq, began_ns
+        for camera, seq, began_ns, _ in list(self._stages[Stage.CAPTURE]):
+            yield camera, seq, began_ns
         for result in list(self._results):
             yield result.camera, result.seq, result.captured_ns
-        for camera, seq, _, at_ns in list(self._skips):
-            yield camera, seq, at_ns
+        for skips in self._skips.values():
+            yield from list(skips)

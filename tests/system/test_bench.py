@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
-from program import edgecam
+from program import PHOTOS, edgecam
 
 Conforms = Callable[[str, Any], None]
 
@@ -173,7 +173,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_measured(arguments: l
 
 
 def test_what_cannot_be_run_ends_with_its_own_code(tmp_path: Path) -> None:
-    """A camera that is not there: 69, as `run` says; a wrong value: 78."""
+    """A camera that is not there: 69, as `run` says; a recording that is too short: 1; a wrong value: 78."""
     absent = [
         "--pipeline",
         "--seconds",
@@ -186,6 +186,12 @@ def test_what_cannot_be_run_ends_with_its_own_code(tmp_path: Path) -> None:
     done = edgecam("bench", *absent)
     assert done.code == 69, done.err
     assert "Traceback" not in done.err
+    done = edgecam(
+        "bench", "--pipeline", "--seconds", "9", "--rounds", "1",
+        "--set", f"cameras.main.source=images:{PHOTOS}", "--set", "cameras.main.fps=5",
+    )  # fmt: skip
+    assert done.code == 1, done.err
+    assert "the recording ended before 9 s were measured" in done.err
     done = edgecam("bench", "--pipeline", "--set", "cameras.main.size=[1, 1]")
     assert done.code == 78
     assert "cameras.main.size" in done.err
