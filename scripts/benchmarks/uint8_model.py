@@ -6,10 +6,10 @@ both keep the scale and move the zero point by 128, which is exact: every answer
 
 from __future__ import annotations
 
+import argparse
 import copy
 import hashlib
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,11 @@ def _add_unsigned_twin(graph: Any, number: int) -> int:
 
 
 def main() -> None:
-    """Build one by hand: SOURCE-DIRECTORY TARGET-DIRECTORY."""
-    print(write_uint8_package(Path(sys.argv[1]), Path(sys.argv[2])))
+    """Build one by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="the directory of an int8 model")
+    parser.add_argument("folder", type=Path, help="the directory to write")
+    print(write_uint8_package(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":
