@@ -39,6 +39,13 @@ Sets = Annotated[
         "--set", help="Set one value: cameras.main.fps=10. May be given again.", metavar="KEY=VALUE"
     ),
 ]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep what happens to the newest frames, and write it there at the end and at each SIGUSR1: "
+        "JSON for ui.perfetto.dev or chrome://tracing.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in docs/schemas.")]
 Labels = Annotated[
     Path | None, typer.Option(help="Labels of a bare .tflite, one a line, in the order of its outputs.")
@@ -80,7 +87,7 @@ def init(
 
 
 @app.command()
-def run(config: Config = None, sets: Sets = None) -> None:
+def run(config: Config = None, sets: Sets = None, trace: Trace = None) -> None:
     """Watch the cameras and publish, until stopped."""
     from edgecam.commands.signals import leave_on_sigterm
 
@@ -88,7 +95,7 @@ def run(config: Config = None, sets: Sets = None) -> None:
     # What follows loads for seconds on a small board.
     from edgecam.commands.run import run as command
 
-    raise typer.Exit(command(config, sets=sets or ()))
+    raise typer.Exit(command(config, sets=sets or (), trace_path=trace))
 
 
 @app.command()

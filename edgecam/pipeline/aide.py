@@ -53,11 +53,11 @@ class Aide:
             self._running = False
             self._changed.notify_all()
 
-    def look_ahead(self, *, free_ns: int, prepare_ns: int) -> None:
-        """The engine runs until `free_ns`; preparing will take so long."""
+    def look_ahead(self, *, begin_ns: int, free_ns: int) -> None:
+        """Prepare a frame for an engine that is free then; begin at `begin_ns` to be ready in time."""
         with self._changed:
             if self._running:
-                self._order = _Order(free_ns - prepare_ns - _MARGIN_NS, free_ns)
+                self._order = _Order(begin_ns - _MARGIN_NS, free_ns)
                 self._changed.notify_all()
 
     def collect(self) -> Prepared | None:

@@ -132,8 +132,11 @@ class EngineWorker:
             frame, chain = prepared.frame, prepared.chain
             if self._saturated:
                 expected = self._times.expected(frame.camera, chain.key)
-                free_ns = clock.boot_ns() + expected.infer_ns
-                self._aide.look_ahead(free_ns=free_ns, prepare_ns=expected.preprocess_ns)
+                now_ns = clock.boot_ns()
+                ready_ns = now_ns + expected.early_infer_ns
+                self._aide.look_ahead(
+                    begin_ns=ready_ns - expected.preprocess_ns, free_ns=now_ns + expected.infer_ns
+                )
             try:
                 inferred = chain.infer(prepared)
                 prepared = self._aide.collect()

@@ -12,6 +12,8 @@ _WINDOW = 20
 # Above the median, so that a frame let in will most probably make it; below the maximum, so that
 # two outliers in the window move nothing.
 _QUANTILE = 0.85
+# Whoever wants to be ready in time for the end goes by this one.
+_EARLY_QUANTILE = 0.2
 # With fewer, that quantile would be the maximum, and one hiccup after the start would silence a camera.
 _ENOUGH = 7
 
@@ -23,7 +25,9 @@ class RunningQuantile:
         """Nothing is expected before the first measurement."""
         self._window: deque[int] = deque(maxlen=_WINDOW)
         self.expected_ns = 0
-        """What the next one will probably take; 0 before the first."""
+        """What the next one will probably take at most; 0 before the first."""
+        self.early_ns = 0
+        """What it will probably take at least."""
 
     def record(self, took_ns: int, *, probe: bool = False) -> None:
         """Take in a measurement.
@@ -34,9 +38,10 @@ class RunningQuantile:
         if probe:
             self._window.clear()
         self._window.append(took_ns)
-        quantile = _QUANTILE if len(self._window) >= _ENOUGH else 0.0
-        rank = max(0, math.ceil(quantile * len(self._window)) - 1)
-        self.expected_ns = sorted(self._window)[rank]
+        ordered = sorted(self._window)
+        quantile = _QUANTILE if len(ordered) >= _ENOUGH else 0.0
+        self.expected_ns = ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
+        self.early_ns = ordered[int(_EARLY_QUANTILE * len(ordered))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Expected:
     preprocess_ns: int = 0
     infer_ns: int = 0
     postprocess_ns: int = 0
+    early_infer_ns: int = 0
+    """What the engine will probably take at least."""
 
     @property
     def total_ns(self) -> int:
@@ -67,10 +74,11 @@ class ServiceTimes:
 
     def expected(self, camera: str, engine: str) -> Expected:
         """What a frame of this camera will take on this engine; zeros before the first."""
+        preprocess, infer = self._preprocess.get((camera, engine)), self._infer.get(engine)
+        if preprocess is None or infer is None:
+            return Expected()
         return Expected(
-            _expected_ns(self._preprocess.get((camera, engine))),
-            _expected_ns(self._infer.get(engine)),
-            _expected_ns(self._postprocess.get(engine)),
+            preprocess.expected_ns, infer.expected_ns, self._postprocess[engine].expected_ns, infer.early_ns
         )
 
     def record(self, camera: str, engine: str, stages: StageTimes, *, probe: bool = False) -> None:
@@ -81,7 +89,3 @@ class ServiceTimes:
             (self._postprocess.setdefault(engine, RunningQuantile()), stages.postprocess_ns),
         ):
             quantile.record(took_ns, probe=probe)
-
-
-def _expected_ns(quantile: RunningQuantile | None) -> int:
-    return 0 if quantile is None else quantile.expected_ns

@@ -6,14 +6,16 @@ The rules, in order, for the newest frame of each camera:
 2. Captured before the next moment that `max_fps` allows: skip (`rate`).
 3. Its age when done would exceed the budget: skip (`stale`), before any work is spent on it; but if
    nothing was classified for too long, run it whatever the estimate says (a probe).
-4. Of what remains, the camera whose newest result outlives its time (budget / weight) first goes first:
-   earliest deadline. Where deadlines have passed, the engine is overloaded, and the one that has outlived
-   its time by the largest factor goes first; so none starves, and shares follow the weights.
+4. Of what remains, a camera that had nothing for `starve_s` goes first, the longest waiting of them. Else
+   the one whose newest result outlives its time (budget / weight) first: earliest deadline. Where deadlines
+   have passed, the engine is overloaded, and the one that has outlived its time by the largest factor goes
+   first, so that shares follow the weights.
 5. A camera that has the engine to itself may be better served by its next frame: see `freshness`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -153,6 +155,8 @@ class Scheduler:
         """Sorts by whose turn it is; see rule 4."""
         policy, served = self._policies[frame.camera], self._served[frame.camera]
         time_ns = policy.budget_ns / policy.weight
+        if start_ns - served.run_ns >= policy.starve_ns:
+            return -math.inf, served.run_ns, frame.captured_ns
         factor = (start_ns - served.captured_ns) / time_ns
         overdue = -factor if factor > 1 else 0.0
         return overdue, served.captured_ns + int(time_ns), frame.captured_ns

@@ -111,8 +111,8 @@ def test_whatever_the_engine_does_the_books_close_and_nobody_starves(
         cameras[f"c{index}"] = replace(made, policy=replace(made.policy, min_interval_ns=interval_ns))
     taken = cycle(services_ms)
     outcomes = simulate(cameras, lambda _c, _t: next(taken) * MS, until_ns=30 * S, prefer_freshness=fresh)
-    # While one probe runs the others' frames grow stale: a round of the slowest, for each.
-    longest_ns = 2 * S + (len(cameras) + 2) * max(services_ms) * MS + 2 * interval_ns + 3 * FPS_30
+    # The one that runs, then those that have waited longer, then this one.
+    longest_ns = 2 * S + len(cameras) * max(services_ms) * MS + 2 * interval_ns + 3 * FPS_30
     for outcome in outcomes.values():
         fates = len(outcome.done) + outcome.skipped.total() + outcome.waiting
         assert fates == outcome.captured
