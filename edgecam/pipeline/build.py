@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Condition, Event
+from threading import Event
 from typing import Protocol
 
 from edgecam import clock
@@ -19,6 +19,7 @@ from edgecam.inference.engine import Engine, open_engine
 from edgecam.pipeline.assembly import CameraPlan, Plan
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
+from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import Bench, EngineWorker
 from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.ledger import Ledger
@@ -58,16 +59,16 @@ def build_workers(
     lanes: dict[str, Lane] = {}
     engines: dict[str, EngineWorker] = {}
     for family in families(plan.cameras):
-        wake = Condition()
+        bell = Doorbell()
         served = [
-            _lane(loaded, camera, publisher, wake=wake, run_id=run_id, witness=witness) for camera in family
+            _lane(loaded, camera, publisher, bell=bell, run_id=run_id, witness=witness) for camera in family
         ]
         models = {rung.model: plan.models[rung.model] for camera in family for rung in camera.rungs}
         bench = Bench(
             models=models,
             open_engine=partial(_open_engine, loaded, plan),
             lanes=served,
-            wake=wake,
+            bell=bell,
             prefer_freshness=loaded.config.prefer == "freshness",
         )
         engines[next(iter(models))] = EngineWorker(
@@ -133,7 +134,7 @@ def _lane(
     plan: CameraPlan,
     publisher: Publisher,
     *,
-    wake: Condition,
+    bell: Doorbell,
     run_id: str,
     witness: Witness,
 ) -> Lane:
@@ -150,7 +151,7 @@ def _lane(
         view=plan.view,
         rungs=plan.rungs,
         gate=None if plan.gate is None else MotionGate(plan.gate),
-        slot=LatestSlot(wake),
+        slot=LatestSlot(bell),
         ledger=Ledger(plan.camera, start_ns=clock.boot_ns(), witness=witness),
         desk=Desk(plan.camera, decider, publisher, prediction_interval_ns=interval_ns),
     )

@@ -38,10 +38,13 @@ class Desk:
     def open(self) -> None:
         """Say that the camera is starting."""
         with self._lock:
-            self._send(self._decider.current)
+            self._put(self._decider.current)
+        self.send()
 
     def classified(self, result: Result, scores: NDArray[np.float32]) -> None:
         """A frame was classified, on time or late: late results are true at their capture time too.
+
+        What follows waits for `send`.
 
         Args:
             result: what is told of it.
@@ -52,9 +55,13 @@ class Desk:
                 return
             self._result = result
             decision = self._decider.observe(scores, at_ns=result.captured_ns, now_ns=clock.boot_ns())
-            self._send(decision)
+            self._put(decision)
         if self._prediction_is_due(result.finished_ns):
             self._publisher.prediction(result)
+
+    def send(self) -> None:
+        """What was put for the broker is sent now, if that can be; apart, as it is no deciding."""
+        self._publisher.send()
 
     def camera_lost(self, why: str) -> None:
         """The source stopped; what it showed says nothing any more."""
@@ -109,13 +116,15 @@ class Desk:
     def heartbeat(self) -> None:
         """Say the same again, with the newest result and its true age."""
         with self._lock:
-            self._send(self._decider.heartbeat())
+            self._put(self._decider.heartbeat())
+        self.send()
 
     def close(self) -> None:
         """End what is open, and say nothing more: edgecam stops in order."""
         with self._lock:
-            self._send(self._decider.stop(now_ns=clock.boot_ns()))
+            self._put(self._decider.stop(now_ns=clock.boot_ns()))
             self._closed = True
+        self.send()
 
     def _prediction_is_due(self, now_ns: int) -> bool:
         interval_ns = self._prediction_interval_ns
@@ -134,9 +143,10 @@ class Desk:
         elif self._engine_has_failed:
             status = Status.ERROR
         with self._lock:
-            self._send(self._decider.change_status(status, reason, now_ns=clock.boot_ns()))
+            self._put(self._decider.change_status(status, reason, now_ns=clock.boot_ns()))
+        self.send()
 
-    def _send(self, decision: Decision) -> None:
+    def _put(self, decision: Decision) -> None:
         """Under the lock, so that messages keep the order of the decisions."""
         for edge in decision.edges:
             log.info(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Condition, Event
+from threading import Event
 
 from edgecam import clock
 from edgecam.backoff import Backoff
@@ -15,6 +15,7 @@ from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
 from edgecam.pipeline.aide import Aide
 from edgecam.pipeline.chain import Chain, Inferred, Prepared
+from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.estimate import ServiceTimes
 from edgecam.pipeline.ladder import Ladder, Step
 from edgecam.pipeline.lane import Lane, Rung
@@ -38,7 +39,7 @@ class Bench:
     """Opens and tests the engine of a model, by its name; raises EngineError."""
     lanes: Sequence[Lane]
     """The cameras that it serves."""
-    wake: Condition
+    bell: Doorbell
     """Of their slots."""
     prefer_freshness: bool = True
 
@@ -53,7 +54,7 @@ class EngineWorker:
 
         Args:
             bench: what it works with.
-            stop: the signal to stop; set it, then notify the bench's `wake`.
+            stop: the signal to stop; set it, then ring the bench's bell.
             engines_changed: called each time an engine has passed its self-test, or a camera has another.
             witness: sees the stages.
         """
@@ -63,7 +64,7 @@ class EngineWorker:
         """By camera, in use now."""
         self._bench = bench
         self._lanes = {lane.camera: lane for lane in bench.lanes}
-        self._wake = bench.wake
+        self._bell = bench.bell
         self._stop = stop
         self._engines_changed = engines_changed
         self._witness = witness
@@ -167,19 +168,21 @@ class EngineWorker:
         if self._rescued is not None:
             frame, self._rescued = self._rescued, None
             return self._prepare(frame, probe=False)
-        with self._wake:
-            while (picked := self._pick()) is None or isinstance(picked, Wait):
-                if self._stop.is_set():
-                    return None
-                self._saturated = False
-                wait_s = (picked.until_ns - clock.boot_ns()) / 1e9 if picked else None
-                self._wake.wait(wait_s)
+        while True:
+            with self._bell.lock:
+                picked = self._pick()
+            if picked is not None and not isinstance(picked, Wait):
+                break
+            if self._stop.is_set():
+                return None
+            self._saturated = False
+            self._bell.wait((picked.until_ns - clock.boot_ns()) / 1e9 if picked else None)
         frame, probe = picked
         return self._prepare(frame, probe=probe)
 
     def _look_ahead(self, free_ns: int) -> Prepared | None:
         """In the aide's thread: the frame for an engine that will be free then, if one should be run."""
-        with self._wake:
+        with self._bell.lock:
             picked = None if self._stop.is_set() else self._pick(free_ns)
         if picked is None or isinstance(picked, Wait):
             return None
@@ -187,7 +190,7 @@ class EngineWorker:
         return self._prepare(frame, probe=probe)
 
     def _pick(self, free_ns: int | None = None) -> tuple[Frame, bool] | Wait | None:
-        """The frame to run and whether it is a probe; skips on the way. The caller holds the condition."""
+        """The frame to run and whether it is a probe; skips on the way. The caller holds the bell's lock."""
         while True:
             now_ns = clock.boot_ns()
             choice = self._scheduler.choose(self._waiting(free_ns), now_ns=now_ns, free_ns=free_ns)
@@ -247,6 +250,7 @@ class EngineWorker:
         )
         if lane.gate is not None:
             lane.gate.classified()
+        lane.desk.send()
         # Booked last: a recording has ended only when its last frame was decided on.
         lane.ledger.finish(result)
         self._weigh(lane, inferred, late=result.late, now_ns=decided_ns)
@@ -272,7 +276,7 @@ class EngineWorker:
                 self._ladders[lane.camera].refuse(step)
                 log.error("no step camera=%s model=%s fault=%s", lane.camera, rung.model, fault)  # noqa: TRY400
                 continue
-            with self._wake:
+            with self._bell.lock:
                 self.rungs[lane.camera] = rung
             lane.desk.ladder_stepped(step, before=lane.rungs[step.before].model, after=rung.model)
             self._engines_changed()

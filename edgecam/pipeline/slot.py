@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Condition
 
 from edgecam import clock
+from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.rhythm import Metronome, Rhythm
 from edgecam.records import Frame
 
@@ -12,12 +13,13 @@ from edgecam.records import Frame
 class LatestSlot:
     """Holds the newest frame of one camera until the engine takes it.
 
-    All slots of one engine share its condition, so that the engine waits for any of them at once.
+    All slots of one engine share its doorbell, so that the engine waits for any of them at once.
     """
 
-    def __init__(self, wake: Condition) -> None:
-        """Args: wake: notified at each new frame; its lock guards the slot."""
-        self._wake = wake
+    def __init__(self, bell: Doorbell) -> None:
+        """Args: bell: rung at each new frame; its lock guards the slot."""
+        self._bell = bell
+        self._freed = Condition(bell.lock)
         self._frame: Frame | None = None
         self._closed = False
         self._metronome = Metronome()
@@ -33,13 +35,13 @@ class LatestSlot:
         Returns:
             The superseded frame, `frame` itself if the slot is closed, or None.
         """
-        with self._wake:
+        with self._bell.lock:
             if self._closed:
                 return frame
             superseded, self._frame = self._frame, frame
             self._metronome.heard(frame.captured_ns, arrived_ns=clock.boot_ns())
-            self._wake.notify_all()
-            return superseded
+        self._bell.ring()
+        return superseded
 
     def put_when_free(self, frame: Frame) -> Frame | None:
         """Lay down a frame once the last one was taken: for recordings that skip nothing.
@@ -47,34 +49,35 @@ class LatestSlot:
         Returns:
             `frame` itself if the slot was closed meanwhile, or None.
         """
-        with self._wake:
-            self._wake.wait_for(lambda: self._frame is None or self._closed)
+        with self._freed:
+            self._freed.wait_for(lambda: self._frame is None or self._closed)
             if self._closed:
                 return frame
             self._frame = frame
-            self._wake.notify_all()
-            return None
+        self._bell.ring()
+        return None
 
     def peek(self) -> Frame | None:
-        """The waiting frame. The caller holds the condition."""
+        """The waiting frame. The caller holds the lock."""
         return self._frame
 
     def take(self) -> Frame | None:
-        """The waiting frame, and empty the slot. The caller holds the condition."""
+        """The waiting frame, and empty the slot. The caller holds the lock."""
         frame, self._frame = self._frame, None
         if frame is not None:
-            self._wake.notify_all()
+            self._freed.notify_all()
         return frame
 
     def empty(self) -> Frame | None:
         """Take what waits, by another than the engine."""
-        with self._wake:
+        with self._bell.lock:
             return self.take()
 
     def close(self) -> Frame | None:
         """Accept no more, release whoever waits; the frame that was left, if any."""
-        with self._wake:
+        with self._freed:
             self._closed = True
             frame, self._frame = self._frame, None
-            self._wake.notify_all()
-            return frame
+            self._freed.notify_all()
+        self._bell.ring()
+        return frame

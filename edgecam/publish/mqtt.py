@@ -1,6 +1,7 @@
 """The link to a broker: connects, tries again, finds the version of MQTT.
 
-One thread calls `step`; `wake`, from any thread, ends a `step` that waits. Nothing is queued here.
+One thread calls `step`; while that waits, another may take the `turn` and publish. `wake`, from any thread, ends
+a `step` that waits. Nothing is queued here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import logging
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -38,7 +40,7 @@ _FAREWELL_S = 1.0
 
 
 class MqttLink:
-    """Connects, stays connected, sends and receives; all but `wake` belong to one thread.
+    """Connects, stays connected, sends and receives; all but `wake` and `publish` belong to one thread.
 
     `before_connect` is called before each attempt and may raise BrokerError: an embedded broker is
     brought back there.
@@ -63,6 +65,8 @@ class MqttLink:
         self._before_connect = before_connect
         self._choice = ProtocolChoice(protocol)
         self._outage = Outage(str(address))
+        self.turn = threading.Lock()
+        """To be held by whoever publishes; `step` holds it, but not while it waits."""
         self._waker, self._alarm = socket.socketpair()
         self._waker.settimeout(0)
         self._alarm.settimeout(0)
@@ -114,15 +118,16 @@ class MqttLink:
 
         Waits longer only for a host that does not answer at all: `connect_s` per address.
         """
-        now_s = time.monotonic()
-        if self._session is None and now_s >= self._retry_due_s:
-            self._open()
-        if self._session is None:
-            timeout_s = min(timeout_s, self._retry_due_s - now_s)
-        elif not self.connected:
-            timeout_s = min(timeout_s, self._answer_due_s - now_s)
-        self._wait(max(0.0, timeout_s))
-        return self._look_after()
+        with self.turn:
+            now_s = time.monotonic()
+            if self._session is None and now_s >= self._retry_due_s:
+                self._open()
+            if self._session is None:
+                timeout_s = min(timeout_s, self._retry_due_s - now_s)
+            elif not self.connected:
+                timeout_s = min(timeout_s, self._answer_due_s - now_s)
+            self._wait(max(0.0, timeout_s))
+            return self._look_after()
 
     def publish(
         self,
@@ -157,8 +162,9 @@ class MqttLink:
         if self._session is not None and self.connected:
             self._session.say_goodbye()
             ends_s = time.monotonic() + _FAREWELL_S
-            while not self._session.ended and (left_s := ends_s - time.monotonic()) > 0:
-                self._wait(left_s)
+            with self.turn:
+                while not self._session.ended and (left_s := ends_s - time.monotonic()) > 0:
+                    self._wait(left_s)
         self.abandon()
         self._waker.close()
         self._alarm.close()
@@ -188,9 +194,13 @@ class MqttLink:
 
     def _wait(self, timeout_s: float) -> None:
         if self._session is not None:
-            self._session.wait(self._waker, timeout_s)
+            self._session.wait(self._waker, timeout_s, self.turn)
         else:
-            select.select([self._waker], [], [], timeout_s)
+            self.turn.release()
+            try:
+                select.select([self._waker], [], [], timeout_s)
+            finally:
+                self.turn.acquire()
         with contextlib.suppress(BlockingIOError):
             self._waker.recv(4096)
 

@@ -29,13 +29,17 @@ class Publisher:
         self._outbox = outbox
         self._topics = topics
         self._read_clock = read_clock
+        self.send: Callable[[], None] = link.wake
+        """Sends what was put; who puts a state, event or prediction calls it. Never blocks.
+
+        The publish worker puts itself here.
+        """
         self._lossy_epoch: int | None = None
         """The connection in which the last loss was logged."""
 
     def state(self, state: State) -> None:
         """A camera's state: the newest one counts."""
         self._outbox.put_state(self._topics.state(state.camera), StateDraft(state))
-        self._link.wake()
 
     def event(self, event: Event) -> None:
         """One end of an episode: kept until the broker has accepted it."""
@@ -44,29 +48,27 @@ class Publisher:
         if lost and self._lossy_epoch != self._outbox.epoch:
             self._lossy_epoch = self._outbox.epoch
             log.warning("outbox full, oldest events are lost waiting=%d", self._outbox.counts().waiting)
-        self._link.wake()
 
     def prediction(self, result: Result) -> None:
         """What the network said: now or never."""
         topic = self._topics.prediction(result.camera)
         self._outbox.put_volatile(topic, PredictionDraft(result), expiry_s=PREDICTION_EXPIRY_S)
-        self._link.wake()
 
     def notice(self, notice: Notice) -> None:
         """Something an operator should know."""
         self._outbox.put_notice(self._topics.notice, FixedDraft(messages.notice(notice, self._read_clock())))
-        self._link.wake()
+        self.send()
 
     def info(self, info: Info) -> None:
         """What runs here; sent again on each connection."""
         self._outbox.put_state(self._topics.info, InfoDraft(info))
-        self._link.wake()
+        self.send()
 
     def stats(self, stats: Stats) -> None:
         """How well it runs: now or never. The counts of MQTT are added here."""
         payload = messages.stats(stats, self.mqtt_stats(), self._read_clock())
         self._outbox.put_volatile(self._topics.stats, FixedDraft(payload))
-        self._link.wake()
+        self.send()
 
     def mqtt_stats(self) -> MqttStats:
         """The counts of all that was put here."""

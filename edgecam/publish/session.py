@@ -9,6 +9,7 @@ import logging
 import math
 import select
 import socket
+import threading
 from collections.abc import Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -36,7 +37,7 @@ _WINDOW = 20
 
 
 class Session:
-    """A client of paho's and what it was told; used by one thread."""
+    """A client of paho's and what it was told; used by one thread at a time."""
 
     def __init__(
         self,
@@ -102,14 +103,19 @@ class Session:
         self._client.connect_timeout = timing.connect_s
         self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
 
-    def wait(self, waker: socket.socket, timeout_s: float) -> None:
-        """Wait for the broker or for a byte on `waker`; read and write what can be."""
+    def wait(self, waker: socket.socket, timeout_s: float, turn: threading.Lock) -> None:
+        """Wait for the broker or for a byte on `waker`, without the turn; read and write what can be."""
         sock = self._client.socket()
         if sock is None:
             return
         ours = sock.fileno()
         self._ask_poll(ours, waker)
-        for number, events in self._poll.poll(math.ceil(timeout_s * 1000)):
+        turn.release()
+        try:
+            ready = self._poll.poll(math.ceil(timeout_s * 1000))
+        finally:
+            turn.acquire()
+        for number, events in ready:
             if number == ours and events & ~select.POLLOUT:
                 self._client.loop_read()
             if number == ours and events & select.POLLOUT:

@@ -84,16 +84,35 @@ class PublishWorker:
         self._refused = 0
         self._refused_topics: set[str] = set()
         self._last_refusal = ("", "")
+        publisher.send = self.send
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set (wake the link then), send what waits, say `offline`, close the link."""
         self._heartbeat_due_s = time.monotonic() + self._timing.heartbeat_s
         with self._link:
             while not stop.is_set():
-                self._handle(self._link.step(self._patience_s()))
-                self._keep_time()
-                self._send()
+                happenings = self._link.step(self._patience_s())
+                with self._link.turn:
+                    self._handle(happenings)
+                    self._keep_time()
+                    self._send()
             self._say_offline()
+
+    def send(self) -> None:
+        """From any thread: send what waits, now, if the worker itself only waits; else it does so at once.
+
+        Never blocks: a message that does not leave at once is the worker's.
+        """
+        if not self._link.turn.acquire(blocking=False):
+            self._link.wake()
+            return
+        try:
+            is_done = self._send()
+        finally:
+            self._link.turn.release()
+        # The worker's wait does not know yet of what is left, and of the answers that will come.
+        if not is_done or self._link.congested:
+            self._link.wake()
 
     def _patience_s(self) -> float:
         due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))
@@ -179,6 +198,10 @@ class PublishWorker:
                 self._outbox.settle(item, accepted=True)
         return False
 
+    def _send_in_turn(self) -> bool:
+        with self._link.turn:
+            return self._send()
+
     def _publish_availability(self, payload: bytes) -> None:
         token = self._link.publish(
             self._topics.availability, payload, qos=1, retain=True, content_type="text/plain"
@@ -189,10 +212,11 @@ class PublishWorker:
     def _say_offline(self) -> None:
         """The end, in order: what waits, then `offline`, each with its answer as far as time allows."""
         ends_s = time.monotonic() + self._timing.drain_s
-        while self._link.connected and not (self._send() and not self._unanswered):
+        while self._link.connected and not (self._send_in_turn() and not self._unanswered):
             if not self._wait_for_answers(ends_s):
                 break
-        self._publish_availability(messages.OFFLINE)
+        with self._link.turn:
+            self._publish_availability(messages.OFFLINE)
         ends_s = time.monotonic() + self._timing.farewell_s
         while self._unanswered and self._link.connected and self._wait_for_answers(ends_s):
             pass

@@ -24,7 +24,7 @@ class Listener:
         self._arrived_ns = 0
         self._heard: list[tuple[int, bytes]] = []
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda *_: self._client.subscribe("edgecam/bench/+/prediction", qos=0)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: print("ready", flush=True)
         self._client.on_message = self._keep
         self._client.connect("127.0.0.1", port)
@@ -45,8 +45,11 @@ class Listener:
                     return
                 self._tell()
 
+    def _subscribe(self, *_: object) -> None:
+        self._client.subscribe("edgecam/bench/+/prediction", qos=0)
+
     def _keep(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._heard.append((self._arrived_ns, message.payload))
+        self._heard.append((self._arrived_ns, bytes(message.payload)))
 
     def _tell(self) -> None:
         heard, self._heard = self._heard, []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Condition, Thread
+import time
+from threading import Thread
 
 import numpy as np
 
+from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.slot import LatestSlot
 from edgecam.records import AgeBasis, Frame, Image, PixelFormat
 
@@ -19,18 +21,18 @@ def frame(seq: int) -> Frame:
 
 def test_the_newest_wins_and_the_superseded_comes_back_to_be_counted() -> None:
     """One place: no queue in which frames grow old."""
-    slot = LatestSlot(Condition())
+    slot = LatestSlot(Doorbell())
     first, second = frame(1), frame(2)
     assert slot.put(first) is None
     assert slot.put(second) is first
-    with slot._wake:
+    with slot._bell.lock:
         assert slot.take() is second
         assert slot.take() is None
 
 
 def test_a_closed_slot_gives_every_frame_back() -> None:
     """At shutdown each frame is still accounted for."""
-    slot = LatestSlot(Condition())
+    slot = LatestSlot(Doorbell())
     waiting, late = frame(1), frame(2)
     slot.put(waiting)
     assert slot.close() is waiting
@@ -40,7 +42,7 @@ def test_a_closed_slot_gives_every_frame_back() -> None:
 
 def test_a_lossless_put_waits_for_the_taker_and_is_released_by_close() -> None:
     """As fast as possible means as fast as the engine, and a stop does not hang."""
-    slot = LatestSlot(Condition())
+    slot = LatestSlot(Doorbell())
     refused: list[Frame | None] = []
 
     def feed() -> None:
@@ -49,18 +51,27 @@ def test_a_lossless_put_waits_for_the_taker_and_is_released_by_close() -> None:
     feeder = Thread(target=feed)
     feeder.start()
     taken = []
-    with slot._wake:
-        for _ in range(2):
-            slot._wake.wait_for(lambda: slot.peek() is not None, timeout=5)
-            got = slot.take()
-            assert got is not None
-            taken.append(got.seq)
-    with slot._wake:
-        slot._wake.wait_for(lambda: slot.peek() is not None, timeout=5)
-        # The feeder holds the fourth by now, or will find the slot closed: either way it must come back.
+    for _ in range(2):
+        slot._bell.wait(5)
+        got = slot.empty()
+        assert got is not None
+        taken.append(got.seq)
+    slot._bell.wait(5)
+    # The feeder holds the fourth by now, or will find the slot closed: either way it must come back.
     left = slot.close()
     feeder.join(5)
     assert taken == [1, 2]
     assert left is not None
     assert left.seq == 3
     assert [None if kept is None else kept.seq for kept in refused] == [None, None, None, 4]
+
+
+def test_a_ring_that_nobody_waits_for_is_kept_and_several_are_one() -> None:
+    """A frame that comes while the engine looks elsewhere is not slept through."""
+    bell = Doorbell()
+    bell.ring()
+    bell.ring()
+    bell.wait(5)
+    begun_s = time.monotonic()
+    bell.wait(0.05)
+    assert time.monotonic() - begun_s >= 0.04

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from edgecam.model.card import Card, InputCard, OutputCard, OutputKind
 from edgecam.model.model import Model
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
+from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import Bench, EngineWorker
 from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.ledger import Ledger
@@ -68,6 +69,9 @@ class Ear:
 
     def prediction(self, _result: Result) -> None:
         """Not asked for here."""
+
+    def send(self) -> None:
+        """There is no network."""
 
     @property
     def statuses(self) -> list[Status]:
@@ -158,7 +162,7 @@ class House:
     def __init__(self, *, lossless: bool = True, aide: bool = True) -> None:
         self.aide = aide
         self.ear = Ear()
-        self.wake = Condition()
+        self.bell = Doorbell()
         self.stop = Event()
         watch = Watchlist(MODEL.labels, {}, watch={"cat": Threshold(hold_ns=0), "dog": Threshold(hold_ns=0)})
         decider = Decider(watch, smoothing_s=0, episode_prefix="run")
@@ -169,7 +173,7 @@ class House:
             view=View(),
             rungs=(Rung("default", watch),),
             gate=None,
-            slot=LatestSlot(self.wake),
+            slot=LatestSlot(self.bell),
             ledger=Ledger("a", start_ns=0, witness=Witnesses()),
             desk=self.desk,
         )
@@ -191,7 +195,7 @@ class House:
             return ScriptedEngine(engine_script)
 
         engine = EngineWorker(
-            Bench(models={"default": MODEL}, open_engine=open_engine, lanes=[self.lane], wake=self.wake),
+            Bench(models={"default": MODEL}, open_engine=open_engine, lanes=[self.lane], bell=self.bell),
             stop=self.stop,
             engines_changed=lambda: None,
             witness=Witnesses(),
