@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-import traceback
+from pathlib import Path
 
 from edgecam.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ConfigError, EdgecamError
 
@@ -17,7 +17,7 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 def main() -> None:
     """The entry point."""
     _prepare_streams()
-    code = _run()
+    code = _show_help() if sys.argv[1:] == ["--help"] else _run()
     # Flushed here, where a failure can still be told; at the interpreter's end it would only be noise.
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -26,6 +26,15 @@ def main() -> None:
             _discard_stdout()
             code = code or _explain(error)
     raise SystemExit(code)
+
+
+def _show_help() -> int:
+    """What the parser would print, which takes a second to load on a small board: it was asked before."""
+    try:
+        print(Path(__file__).with_name("help.txt").read_text(encoding="utf-8"), end="")
+    except OSError as error:
+        return _explain(error)
+    return EXIT_OK
 
 
 def _run() -> int:
@@ -67,6 +76,8 @@ def _explain(error: Exception) -> int:
         with contextlib.suppress(OSError):
             show()
         return code
+    import traceback
+
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
     _say("this is a bug in edgecam; please report it with the lines above")

@@ -12,6 +12,26 @@ from typing import Annotated
 import typer
 
 from edgecam import __version__
+from edgecam.cli_options import (
+    AsJson,
+    BenchCompare,
+    BenchConfig,
+    BenchFps,
+    BenchHtml,
+    BenchLoad,
+    BenchModel,
+    BenchPipeline,
+    BenchRounds,
+    BenchSeconds,
+    BenchSize,
+    BenchThreads,
+    Config,
+    Labels,
+    Mean,
+    Sets,
+    Std,
+    Trace,
+)
 from edgecam.errors import UsageError
 
 app = typer.Typer(
@@ -24,37 +44,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models at hand.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
-
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="The configuration; default: $EDGECAM_CONFIG, ./config.yaml, /etc/edgecam/config.yaml.",
-    ),
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="Set one value: cameras.main.fps=10. May be given again.", metavar="KEY=VALUE"
-    ),
-]
-Trace = Annotated[
-    Path | None,
-    typer.Option(
-        help="Keep what happens to the newest frames, and write it there at the end and at each SIGUSR1: "
-        "JSON for ui.perfetto.dev or chrome://tracing.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in docs/schemas.")]
-Labels = Annotated[
-    Path | None, typer.Option(help="Labels of a bare .tflite, one a line, in the order of its outputs.")
-]
-Mean = Annotated[
-    str | None,
-    typer.Option(help="Mean of a bare .tflite's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
-]
-Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
@@ -202,45 +191,22 @@ def inspect(
 
 @app.command()
 def bench(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            help="A model directory, a bare .tflite, or a shipped model's name.",
-            show_default="efficientnet_lite0_int8",
-        ),
-    ] = None,
+    model: BenchModel = None,
     labels: Labels = None,
     mean: Mean = None,
     std: Std = None,
     *,
-    threads: Annotated[
-        str | None, typer.Option(help="Numbers of threads to try: 1,2,4; default: one to all cores.")
-    ] = None,
-    pipeline: Annotated[
-        bool, typer.Option("--pipeline", help="Measure the whole pipeline on a pattern, or with --config.")
-    ] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="With --pipeline: your cameras, models and broker."),
-    ] = None,
+    threads: BenchThreads = None,
+    pipeline: BenchPipeline = False,
+    config: BenchConfig = None,
     sets: Sets = None,
-    fps: Annotated[
-        float | None, typer.Option(help="With --pipeline: of every camera.", min=0.1, max=1000)
-    ] = None,
-    size: Annotated[str | None, typer.Option(help="With --pipeline: of every camera.", metavar="WxH")] = None,
-    load: Annotated[
-        int, typer.Option(help="With --pipeline: so many processes burn CPU meanwhile.", min=0, max=64)
-    ] = 0,
-    seconds: Annotated[
-        float | None,
-        typer.Option(help="Of each measured block.", min=0.1, max=3600, show_default="1; with --pipeline 5"),
-    ] = None,
-    rounds: Annotated[int, typer.Option(help="How often each block has its turn.", min=1, max=100)] = 5,
-    compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(help="Compare two results of --json, and measure nothing.", metavar="BEFORE AFTER"),
-    ] = None,
-    html: Annotated[Path | None, typer.Option(help="Also write a page with plots.")] = None,
+    fps: BenchFps = None,
+    size: BenchSize = None,
+    load: BenchLoad = 0,
+    seconds: BenchSeconds = None,
+    rounds: BenchRounds = 5,
+    compare: BenchCompare = None,
+    html: BenchHtml = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model, or the whole pipeline, on this machine; or compare two results."""

@@ -61,7 +61,8 @@ ROOMS = {
         " pipeline client measure",
         "numpy rich",
     ),
-    "cli": room("errors commands", "typer"),
+    "cli_options": room(outside="typer"),
+    "cli": room("errors commands cli_options", "typer"),
     "__main__": room("errors cli"),
     "__init__": room(),
 }

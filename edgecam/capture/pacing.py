@@ -51,13 +51,14 @@ class Scheduled:
 
     due_ns: int
     """Since the first frame."""
-    content: Image | UnreadableFrame
+    content: Image | UnreadableFrame | Callable[[], Image]
+    """A function makes it when it is due: for pictures that cost next to nothing."""
 
 
 class Playback(BaseCamera):
     """A camera whose frames are made or read by an iterator.
 
-    The next frame is prepared before it is due, so that preparing it adds nothing to its age. With no pacer,
+    The next frame is read before it is due, so that reading it does not make it come late. With no pacer,
     frames are given as fast as they are read. A reader that falls behind loses none of them.
     """
 
@@ -90,7 +91,8 @@ class Playback(BaseCamera):
         content, self._next = self._next.content, None
         if isinstance(content, UnreadableFrame):
             raise content
-        return Shot(image=content, captured_ns=boot_ns(), basis=AgeBasis.ARRIVAL)
+        image = content if isinstance(content, Image) else content()
+        return Shot(image=image, captured_ns=boot_ns(), basis=AgeBasis.ARRIVAL)
 
     def close(self) -> None:
         """End a waiting read; what the iterator holds open is released when no reader is in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +68,10 @@ def read_counter(image: Image) -> int:
 def _frames(*, width_px: int, height_px: int, fps: float) -> Iterator[Scheduled]:
     number = 0
     while True:
-        yield Scheduled(
-            round(number * 1e9 / fps), draw_pattern(number, width_px=width_px, height_px=height_px)
-        )
+        # Drawn when due: like a camera's, this thread then has nothing to do between two frames, in which it
+        # would keep the engine's thread from running.
+        draw = partial(draw_pattern, number, width_px=width_px, height_px=height_px)
+        yield Scheduled(round(number * 1e9 / fps), draw)
         number += 1
 
 

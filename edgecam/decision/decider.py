@@ -34,6 +34,7 @@ class Decider:
     def __init__(self, watchlist: Watchlist, *, smoothing_s: float, episode_prefix: str) -> None:
         """Args: what to report, the smoothing's time constant, a prefix that makes episode ids unique."""
         self._watch = watchlist
+        self._least_enter = min((t.enter for t in watchlist.thresholds), default=0.0)
         self._smoother = Smoother(smoothing_s)
         self._prefix = episode_prefix
         self._count = 0
@@ -107,6 +108,8 @@ class Decider:
 
     def _strongest(self, scores: NDArray[np.float32]) -> int | None:
         """The best name that has reached its own `enter`."""
+        if scores.size == 0 or scores.max() < self._least_enter:
+            return None
         reached = np.flatnonzero(scores >= self._watch.enter)
         if reached.size == 0:
             return None

@@ -89,6 +89,6 @@ class Watchlist:
         if not self.names:
             return np.zeros(0, np.float32)
         if self._is_all:
-            return probabilities.clip(0, 1)
+            return probabilities
         sums = np.add.reduceat(probabilities[self._indices], self._starts)
         return np.asarray(np.clip(sums, 0, 1), np.float32)

@@ -58,8 +58,8 @@ class Chain:
         self._engine_name = engine.info.name
         self._witness = witness
         self._lanes = {lane.camera: lane for lane in lanes}
-        # Of one byte, every value is a number.
-        self._may_be_nan = engine.output.dtype not in {"int8", "uint8"}
+        # Of one byte, every value is one that was foreseen.
+        self._may_be_wild = engine.output.dtype not in {"int8", "uint8"}
         self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
         self._preprocess = {
             camera: Preprocessor(model.card.input, engine.input, lane.view)
@@ -90,8 +90,8 @@ class Chain:
         frame = prepared.frame
         began_ns = clock.boot_ns()
         prediction = self._postprocess(inferred.output)
-        if self._may_be_nan and not np.isfinite(prediction.probabilities).all():
-            raise EngineError("the network's scores are not finite")
+        if self._may_be_wild:
+            _tame(prediction.probabilities)
         finished_ns = self._ended(Stage.POSTPROCESS, frame, began_ns)
         result = Result(
             camera=frame.camera,
@@ -111,3 +111,10 @@ class Chain:
         now_ns = clock.boot_ns()
         self._witness.stage(stage, frame.camera, frame.seq, began_ns=began_ns, ended_ns=now_ns)
         return now_ns
+
+
+def _tame(probabilities: NDArray[np.float32]) -> None:
+    """Rounding may leave 0..1 by a little; what is no number at all would blind the smoothing for good."""
+    if not np.isfinite(probabilities).all():
+        raise EngineError("the network's scores are not finite")
+    np.clip(probabilities, 0, 1, out=probabilities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from edgecam.records import ClockReading, Event, Reason, Result, Score, SkipCause, State, Status
 from edgecam.reports import CameraStats, Info, MqttStats, Notice, Percentiles, Stats
@@ -15,6 +16,7 @@ SCHEMA = 1
 ONLINE = b"online"
 OFFLINE = b"offline"
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What a camera's status was when an event was decided, told by the event's reason; else it was `ok`.
 _STATUS_OF_REASON = {
@@ -27,13 +29,19 @@ _STATUS_OF_REASON = {
 
 def encode(payload: Payload) -> bytes:
     """Compact UTF-8 JSON."""
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _encode(payload).encode()
 
 
 def rfc3339(wall_ns: int) -> str:
     """A moment, in ns since the epoch, as RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:01.250Z`."""
-    moment = _EPOCH + timedelta(milliseconds=wall_ns // 1_000_000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest_ns = divmod(wall_ns, 1_000_000_000)
+    return f"{_whole_seconds(seconds)}.{rest_ns // 1_000_000:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _whole_seconds(seconds: int) -> str:
+    """Many messages fall into one second."""
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def age_ms(captured_ns: int, at: ClockReading) -> int:

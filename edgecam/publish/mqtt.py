@@ -1,7 +1,7 @@
 """The link to a broker: connects, tries again, finds the version of MQTT.
 
-One thread calls `step`; while that waits, another may take the `turn` and publish. `wake`, from any thread, ends
-a `step` that waits. Nothing is queued here.
+One thread calls `step`; while that waits, another may take the `turn` and publish. `wake`, from any thread,
+ends a `step` that waits. Nothing is queued here.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ def top_k(raw: NDArray[Any], k: int) -> NDArray[np.intp]:
 
     Runs on the raw tensor: dequantizing and softmax keep the order.
     """
+    if raw.dtype.itemsize == 1:
+        # ~x counts down as x counts up, without overflow, and bytes are sorted in linear time.
+        return np.asarray((~raw).argsort(kind="stable")[:k], np.intp)
     k = min(k, raw.size)
     if k < raw.size:
         threshold = np.partition(raw, raw.size - k)[raw.size - k]
@@ -81,7 +84,7 @@ class Postprocessor:
             np.arange(256, dtype=np.uint8).view(tensor.dtype), tensor.scale, tensor.zero_point
         )
         if not self._is_logits:
-            return values
+            return values.clip(0, 1)
         # The largest value there can be takes the place of the largest there is; both cancel out, unless
         # the range is so wide that small numbers vanish.
         shifted = values - values.max()

@@ -1,4 +1,4 @@
-"""What is written about the configuration is true."""
+"""What is written about the configuration and the command line is true."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from pathlib import Path
 
 import jsonschema
 import yaml
+from typer.testing import CliRunner
 
+import edgecam
+from edgecam.cli import app
 from edgecam.config.loader import leaves, load_config
 from edgecam.config.reference import json_schema, markdown
 from edgecam.config.schema import Config
 from edgecam.config.tree import dotted
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = Path(edgecam.__file__).parent
 
 
 def test_the_reference_is_the_generated_one() -> None:
@@ -25,6 +29,12 @@ def test_the_json_schema_is_the_generated_one() -> None:
     """`scripts/generate_docs.py` writes it anew."""
     written = json.loads((ROOT / "docs" / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
     assert written == json_schema()
+
+
+def test_the_help_that_is_shown_at_once_is_the_parsers_own() -> None:
+    """`scripts/generate_docs.py` writes it anew; versions of the parser differ in blanks alone."""
+    shown = CliRunner().invoke(app, ["--help"], prog_name="edgecam", env={"COLUMNS": "80"}).stdout
+    assert (PACKAGE / "help.txt").read_text(encoding="utf-8").split() == shown.split()
 
 
 def test_every_key_is_described() -> None:

@@ -1,0 +1,82 @@
+"""The options of the command line that need more than a line: their types, names and help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration; default: $EDGECAM_CONFIG, ./config.yaml, /etc/edgecam/config.yaml.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Set one value: cameras.main.fps=10. May be given again.", metavar="KEY=VALUE"
+    ),
+]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep what happens to the newest frames, and write it there at the end and at each SIGUSR1: "
+        "JSON for ui.perfetto.dev or chrome://tracing.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in docs/schemas.")]
+Labels = Annotated[
+    Path | None, typer.Option(help="Labels of a bare .tflite, one a line, in the order of its outputs.")
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="Mean of a bare .tflite's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
+]
+Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
+
+BenchModel = Annotated[
+    str | None,
+    typer.Argument(
+        help="A model directory, a bare .tflite, or a shipped model's name.",
+        show_default="efficientnet_lite0_int8",
+    ),
+]
+
+BenchThreads = Annotated[
+    str | None, typer.Option(help="Numbers of threads to try: 1,2,4; default: one to all cores.")
+]
+
+BenchPipeline = Annotated[
+    bool, typer.Option("--pipeline", help="Measure the whole pipeline on a pattern, or with --config.")
+]
+
+BenchConfig = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="With --pipeline: your cameras, models and broker."),
+]
+
+BenchFps = Annotated[float | None, typer.Option(help="With --pipeline: of every camera.", min=0.1, max=1000)]
+
+BenchSize = Annotated[str | None, typer.Option(help="With --pipeline: of every camera.", metavar="WxH")]
+
+BenchLoad = Annotated[
+    int, typer.Option(help="With --pipeline: so many processes burn CPU meanwhile.", min=0, max=64)
+]
+
+BenchSeconds = Annotated[
+    float | None,
+    typer.Option(help="Of each measured block.", min=0.1, max=3600, show_default="1; with --pipeline 5"),
+]
+
+BenchRounds = Annotated[int, typer.Option(help="How often each block has its turn.", min=1, max=100)]
+
+BenchCompare = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(help="Compare two results of --json, and measure nothing.", metavar="BEFORE AFTER"),
+]
+
+BenchHtml = Annotated[Path | None, typer.Option(help="Also write a page with plots.")]
