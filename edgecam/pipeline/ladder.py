@@ -6,6 +6,8 @@
   foretold from what the lighter one takes now, times how much heavier the other was when they were last
   compared, one right after the other.
 - A step up that does not last doubles the 30 s, up to 16 min: hysteresis in time.
+- After 16 min on time the heavier model is tried whatever is foretold (a probe): what slowed it when they
+  were compared may have ended at that very moment, and would keep the camera down for ever.
 """
 
 from __future__ import annotations
@@ -49,12 +51,13 @@ class _Comparison:
 
     above_ns: int
     here: RunningQuantile
-    count: int = 0
+    wanted: int = _COMPARED
+    """So many more results of this rung; none after it was left, as the load may be another then."""
 
     def record(self, took_ns: int) -> None:
-        if self.count < _COMPARED:
+        if self.wanted:
             self.here.record(took_ns)
-            self.count += 1
+            self.wanted -= 1
 
     @property
     def ratio(self) -> float:
@@ -132,10 +135,10 @@ class Ladder:
         if not above or now_ns - calm_ns < self._patience_ns:
             return None
         foretold_ns = self._took.expected_ns * self._comparisons[self.rung].ratio
-        if foretold_ns > _ROOM * self._budget_ns:
+        if foretold_ns > _ROOM * self._budget_ns and now_ns - calm_ns < _LONGEST_PATIENCE_NS:
             return None
         why = (
-            f"on time for {self._patience_ns // _S} s: the heavier model should take "
+            f"on time for {(now_ns - calm_ns) // _S} s: the heavier model should take "
             f"{foretold_ns / 1e6:.0f} of {self._budget_ns / 1e6:.0f} ms"
         )
         step = Step(self.rung, above[-1], why)
@@ -145,6 +148,8 @@ class Ladder:
 
     def _move(self, rung: int) -> None:
         """Nothing is known of the new rung's time yet."""
+        if self.rung in self._comparisons:
+            self._comparisons[self.rung].wanted = 0
         self.rung = rung
         self._took = RunningQuantile()
         self._recent.clear()
