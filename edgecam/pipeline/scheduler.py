@@ -7,8 +7,8 @@ The rules, in order, for the newest frame of each camera:
 3. Its age when done would exceed the budget: skip (`stale`), before any work is spent on it; but if
    nothing was classified for too long, run it whatever the estimate says (a probe).
 4. Of what remains, a camera that had nothing for `starve_s` goes first, the longest waiting of them. Else
-   the one whose newest result outlives its time (budget / weight) first: earliest deadline. Where deadlines
-   have passed, the engine is overloaded, and the one that has outlived its time by the largest factor goes
+   earliest deadline first, which is budget / weight after a camera was last served. Where deadlines have
+   passed, the engine is overloaded, and the one that has outlived its time by the largest factor goes
    first, so that shares follow the weights.
 5. A camera that has the engine to itself may be better served by its next frame: see `freshness`.
 """
@@ -157,9 +157,11 @@ class Scheduler:
         time_ns = policy.budget_ns / policy.weight
         if start_ns - served.run_ns >= policy.starve_ns:
             return -math.inf, served.run_ns, frame.captured_ns
-        factor = (start_ns - served.captured_ns) / time_ns
+        # Counted from when a camera was served: capture times that differ by microseconds would give the
+        # same camera the better turn every time.
+        factor = (start_ns - served.run_ns) / time_ns
         overdue = -factor if factor > 1 else 0.0
-        return overdue, served.captured_ns + int(time_ns), frame.captured_ns
+        return overdue, served.run_ns + int(time_ns), frame.captured_ns
 
     def _wait_for_next(self, frame: Waiting, start_ns: int, run: Run) -> Wait | None:
         policy, rhythm = self._policies[frame.camera], frame.rhythm

@@ -102,6 +102,10 @@ class Session:
         """Connect the socket and send CONNECT; raises OSError."""
         self._client.connect_timeout = timing.connect_s
         self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            # Nagle's algorithm would hold a message back until the one before is acknowledged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait(self, waker: socket.socket, timeout_s: float, turn: threading.Lock) -> None:
         """Wait for the broker or for a byte on `waker`, without the turn; read and write what can be."""

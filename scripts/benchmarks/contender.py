@@ -155,7 +155,6 @@ class Meter:
 
     def outcome(self, packages: Sequence[str]) -> Outcome:
         """What was measured, after the last frame; with the versions of these packages."""
-        versions = {name: importlib.metadata.version(name) for name in packages}
         return Outcome(
             fps_in=self._job.fps,
             fps_out=len(self._ages_ms) / self._took_s,
@@ -163,7 +162,7 @@ class Meter:
             cpu_ms=self._cpu_s * 1e3 / max(1, len(self._ages_ms)),
             resident_bytes=resident_bytes(),
             answers=[self._answers.get(picture) for picture in range(len(self._pictures))],
-            versions={"python": platform.python_version(), **versions},
+            versions=versions_of(packages),
         )
 
 
@@ -178,6 +177,12 @@ def run_loop(job: Job, answer: Callable[[NDArray[np.uint8]], int], *, packages: 
 def show(outcome: Outcome) -> None:
     """Print the JSON line."""
     print(json.dumps(asdict(outcome)))
+
+
+def versions_of(packages: Sequence[str]) -> dict[str, str]:
+    """Of the interpreter and of these packages."""
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {"python": platform.python_version(), **versions}
 
 
 def boot_ns() -> int:

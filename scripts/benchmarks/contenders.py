@@ -1,6 +1,6 @@
-"""What a user would pick instead of edgecam, on the same model and pictures: run in turn, as a table.
+"""edgecam and what a user would pick instead, on the same model and pictures: run in turn, as a table.
 
-Alone: `PYTHONPATH=scripts python -m benchmarks.contenders`. scripts/bench calls `measure`, edgecam added.
+Alone: `PYTHONPATH=scripts python -m benchmarks.contenders`. scripts/bench calls `measure`, too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def known_contenders(*, folder: Path | None = None) -> list[Contender]:
     Args:
         folder: where the environments are kept; default `.venvs`.
     """
-    found = [child(LIMIT, "bare_invoke"), child("edgecam's chain alone", "edgecam_chain")]
+    found = [
+        child(LIMIT, "bare_invoke"),
+        child("edgecam's chain alone", "edgecam_chain"),
+        child("edgecam, published over MQTT", "edgecam_live"),
+    ]
     # The runtime and numpy that edgecam has here, so that only the loop differs.
     same = tuple(f"{name}=={importlib.metadata.version(name)}" for name in ("ai-edge-litert", "numpy"))
     others = (
