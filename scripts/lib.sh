@@ -52,3 +52,15 @@ fresh_venv() {
   "$1/bin/pip" install --upgrade 'pip>=25.1'
 }
 seal_venv() { echo "$2" >"$1/.sealed"; }
+
+# bench_venv: .venvs/bench, with this checkout in it.
+bench_venv() {
+  local python venv=.venvs/bench key constraints=scripts/constraints/trixie.txt
+  python=$(any_python)
+  key="$python $(hash_of pyproject.toml scripts/constraints)"
+  if ! fresh_venv "$venv" "$python" "$key"; then return; fi
+  say "installing edgecam into $venv ..."
+  if [[ $(minor_of "$python") == 3.11 ]]; then constraints=scripts/constraints/bookworm.txt; fi
+  "$venv/bin/pip" install --constraint "$constraints" --editable .
+  seal_venv "$venv" "$key"
+}
