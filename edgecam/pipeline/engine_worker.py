@@ -257,11 +257,12 @@ class EngineWorker:
 
     def _weigh(self, lane: Lane, inferred: Inferred, *, late: bool, now_ns: int) -> None:
         """Whether the camera should have another model from now on."""
-        prepared = inferred.prepared
-        if lane.policy.lossless or prepared.rung is not self.rungs[lane.camera]:
+        prepared, ladder = inferred.prepared, self._ladders[lane.camera]
+        # The rung in use may still be the one that the ladder has left already: see `_climb`.
+        if lane.policy.lossless or prepared.rung is not lane.rungs[ladder.rung]:
             return
         took_ns = prepared.preprocess_ns + inferred.infer_ns
-        step = self._ladders[lane.camera].observe(took_ns, bad=late or prepared.probe, now_ns=now_ns)
+        step = ladder.observe(took_ns, bad=late or prepared.probe, now_ns=now_ns)
         if step is not None:
             self._steps.append((lane, step))
 
