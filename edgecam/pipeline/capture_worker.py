@@ -79,6 +79,7 @@ class CaptureWorker:
                 self._attempts += 1
                 with self._open_camera() as camera:
                     log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
+                    self._lane.forget_scene()
                     self._read_while_it_works(camera)
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)

@@ -116,6 +116,7 @@ class EngineWorker:
             self._open(rung.model, engines)
         self._engines_changed()
         for lane in self._lanes.values():
+            lane.forget_scene()
             lane.desk.engine_back()
 
     def _open(self, model: str, engines: ExitStack) -> None:

@@ -62,13 +62,18 @@ class MadeClock:
 class MadeStop(Event):
     """A signal to stop; whoever waits for it waits on a made clock."""
 
-    def __init__(self, made: MadeClock) -> None:
+    def __init__(self, made: MadeClock, *, waits: int = 1_000_000) -> None:
+        """Args: the clock; it is set by itself at the last of so many waits."""
         super().__init__()
         self._made = made
+        self._waits = waits
 
     def wait(self, timeout: float | None = None) -> bool:
         """So much later, at once."""
         self._made.advance((timeout or 0) * 1000)
+        self._waits -= 1
+        if self._waits <= 0:
+            self.set()
         return self.is_set()
 
 
@@ -181,16 +186,24 @@ class PacedCamera(Opened):
     description = "paced"
 
     def __init__(
-        self, pictures: Iterable[Image | None], ledger: Ledger, made: MadeClock, *, period_ms: float = 100
+        self,
+        pictures: Iterable[Image | None],
+        ledger: Ledger | None,
+        made: MadeClock,
+        *,
+        period_ms: float = 100,
     ) -> None:
+        """Args: a ledger: it waits until each frame has met its fate, so that all happens in one order."""
         self._pictures = iter(pictures)
         self._ledger = ledger
         self._made = made
         self._period_ms = period_ms
 
     def read(self, timeout_s: float) -> Shot | None:  # noqa: ARG002 - the clock is made
-        """The next picture, once the engine has decided on the last, so that all happens in one order."""
-        until(lambda: self._ledger.in_flight == 0)
+        """The next picture."""
+        ledger = self._ledger
+        if ledger is not None:
+            until(lambda: ledger.in_flight == 0)
         self._made.advance(self._period_ms)
         try:
             picture = next(self._pictures)
