@@ -47,13 +47,22 @@ def edgecam(*arguments: str | Path, timeout_s: float = 60.0, cwd: Path | None = 
 class Program:
     """`edgecam run` in the background, with a configuration of the test's own."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], *, sets: Sequence[str] = ()) -> None:
-        """Args: a folder for the configuration and the log; the configuration; values for --set."""
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        *,
+        sets: Sequence[str] = (),
+        trace: Path | None = None,
+    ) -> None:
+        """Args: a folder for the configuration and the log; the configuration; for --set and --trace."""
         self._folder = folder
         self._config = folder / "config.yaml"
         # JSON is YAML.
         self._config.write_text(json.dumps(config, indent=1), encoding="utf-8")
-        self._sets = [argument for text in sets for argument in ("--set", text)]
+        self._options: list[str | Path] = [argument for text in sets for argument in ("--set", text)]
+        if trace is not None:
+            self._options += ["--trace", trace]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -84,7 +93,7 @@ class Program:
         """Start it, again if it has ended."""
         with (self._folder / "edgecam.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edgecam", "run", "--config", self._config, *self._sets],
+                [sys.executable, "-m", "edgecam", "run", "--config", self._config, *self._options],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
