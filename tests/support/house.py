@@ -80,6 +80,8 @@ class House:
         """The camera's model, each time that something changed."""
         self.fault: BaseException | None = None
         """What ended the engine's thread."""
+        self.worker: EngineWorker | None = None
+        """The engine's, once it runs."""
         watch = Watchlist(MODEL.labels, {}, watch={"cat": Threshold(hold_ns=0), "dog": Threshold(hold_ns=0)})
         decider = Decider(watch, smoothing_s=0, episode_prefix="run")
         self.desk = Desk("a", decider, self.ear, prediction_interval_ns=None)  # type: ignore[arg-type]
@@ -154,6 +156,7 @@ class House:
         """
         engine_script = iter(answers)
         engine = self.engine_worker(open_engine or (lambda _model: ScriptedEngine(engine_script)))
+        self.worker = engine
         threads = [Thread(target=self._guarded, args=(engine.run,), daemon=True)]
         if self.aide:
             threads.append(Thread(target=engine.assist, daemon=True))
@@ -164,7 +167,7 @@ class House:
             until(lambda: self.idle or self.fault is not None)
         finally:
             self.stop.set()
-            self._close_slot()
+            self.close_slot()
             for thread in threads:
                 thread.join(10)
         assert not any(thread.is_alive() for thread in threads)
@@ -176,9 +179,10 @@ class House:
         except BaseException as error:  # noqa: BLE001 - for the test to see
             self.fault = error
             self.stop_capture.set()
-            self._close_slot()
+            self.close_slot()
 
-    def _close_slot(self) -> None:
+    def close_slot(self) -> None:
+        """What a runner does before it joins its threads."""
         left = self.lane.slot.close()
         if left is not None:
             self.lane.ledger.skip(SkipCause.SHUTDOWN, left.seq)
