@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class WantedTrace:
-    """Writes the trace after SIGUSR1, outside the signal handler."""
+    """Writes the trace at the end, and after SIGUSR1, outside the signal handler."""
 
     def __init__(self, trace: Trace | None) -> None:
         """Without a trace the signal keeps its usual meaning."""
@@ -33,14 +33,19 @@ class WantedTrace:
             signal.signal(signal.SIGUSR1, self._ask)
 
     def write_if_asked(self) -> None:
-        """Called now and then; a trace that cannot be written ends nothing."""
-        if self._trace is None or not self._asked:
+        """Called now and then."""
+        if self._asked:
+            self._asked = False
+            self.write()
+
+    def write(self) -> None:
+        """A trace that cannot be written ends nothing, and hides no other failure."""
+        if self._trace is None:
             return
-        self._asked = False
         try:
             self._trace.write()
         except EdgecamError as error:
-            log.warning("no trace: %s", error)
+            log.error("no trace: %s", error)  # noqa: TRY400 - foreseen
         else:
             log.info("trace written")
 
@@ -89,6 +94,5 @@ def run(
         return error.exit_code
     finally:
         runner.stop()
-        if trace is not None:
-            trace.write()
+        wanted.write()
     return EXIT_INTERRUPTED if signals.interrupted else 0

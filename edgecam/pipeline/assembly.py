@@ -19,10 +19,9 @@ from edgecam.pipeline.scheduler import Policy
 from edgecam.vision.geometry import View
 from edgecam.vision.motion import GateRules
 
-# How long the motion gate stays open after the last motion: until the smoothing has all but forgotten what
-# was before (after 3 time constants 5 % are left), and a little more, for a thing that stops and goes on.
-_SMOOTHED = 3
-_LINGER_S = 1.0
+# How long the motion gate stays open after the last motion: what has come to rest is to be looked at without
+# the blur, and what stops and goes on is one thing.
+_LINGER_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +174,7 @@ def _policy(loaded: LoadedConfig, camera: CameraConfig, *, live: bool) -> Policy
 def _gate(camera: CameraConfig) -> GateRules | None:
     if camera.gate == "none":
         return None
-    linger_s = _SMOOTHED * camera.smoothing_s + _LINGER_S
-    return GateRules(camera.gate_area, int(camera.gate_max_s * 1e9), int(linger_s * 1e9))
+    return GateRules(camera.gate_area, int(camera.gate_max_s * 1e9), _LINGER_NS)
 
 
 def _schedule(camera: CameraConfig) -> Schedule:

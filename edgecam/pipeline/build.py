@@ -20,7 +20,7 @@ from edgecam.pipeline.assembly import CameraPlan, Plan
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
-from edgecam.pipeline.engine_worker import Bench, EngineWorker
+from edgecam.pipeline.engine_worker import EngineWorker, Station
 from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.slot import LatestSlot
@@ -64,7 +64,7 @@ def build_workers(
             _lane(loaded, camera, publisher, bell=bell, run_id=run_id, witness=witness) for camera in family
         ]
         models = {rung.model: plan.models[rung.model] for camera in family for rung in camera.rungs}
-        bench = Bench(
+        station = Station(
             models=models,
             open_engine=partial(_open_engine, loaded, plan),
             lanes=served,
@@ -72,7 +72,7 @@ def build_workers(
             prefer_freshness=loaded.config.prefer == "freshness",
         )
         engines[next(iter(models))] = EngineWorker(
-            bench, stop=signals.stop_engines, engines_changed=signals.engines_changed, witness=witness
+            station, stop=signals.stop_engines, engines_changed=signals.engines_changed, witness=witness
         )
         lanes |= {lane.camera: lane for lane in served}
     captures = {

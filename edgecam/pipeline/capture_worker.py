@@ -62,7 +62,7 @@ class CaptureWorker:
         self._stop = stop
         self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
         self._attempts = 0
-        self._lost = False
+        self._lost = self._rested = False
         self._unreadable = 0
 
     def run(self) -> None:
@@ -79,13 +79,13 @@ class CaptureWorker:
                 self._attempts += 1
                 with self._open_camera() as camera:
                     log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
-                    self._lane.forget_scene()
                     self._read_while_it_works(camera)
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
             except (CameraLost, SourceError) as lost:
-                if isinstance(lost, SourceError) and self._attempts == 1:
+                # Somebody watches a start; nobody the first opening of a schedule, days later.
+                if isinstance(lost, SourceError) and self._attempts == 1 and not self._rested:
                     raise
                 self._tell_lost(lost)
                 self._stop.wait(self._backoff.next_s())
@@ -95,7 +95,7 @@ class CaptureWorker:
 
     def _rest(self) -> None:
         """Outside its hours the camera is closed, which saves more than not to look at its pictures."""
-        lane = self._lane
+        lane, self._rested = self._lane, True
         left = lane.slot.empty()
         if left is not None:
             lane.ledger.skip(SkipCause.DISABLED, left.seq)

@@ -17,20 +17,30 @@ from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.witness import Stage, Witness
 from edgecam.records import Frame, Prediction, Result, StageTimes
 from edgecam.vision.geometry import Plan
+from edgecam.vision.motion import Glance
 from edgecam.vision.postprocess import Postprocessor
 from edgecam.vision.preprocess import Preprocessor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """A frame that is to be run."""
+
+    frame: Frame
+    probe: bool
+    """Against the estimate, because nothing was classified for too long."""
+    glance: Glance | None
+    """How the motion gate saw it; None: there is no gate."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A frame that is ready for its engine."""
 
-    frame: Frame
+    picked: Picked
     chain: Chain
     rung: Rung
     """What is watched in it."""
-    probe: bool
-    """It was taken against the estimate."""
     tensor: NDArray[Any]
     preprocess_ns: int
 
@@ -66,12 +76,13 @@ class Chain:
             for camera, lane in self._lanes.items()
         }
 
-    def prepare(self, frame: Frame, rung: Rung, *, probe: bool) -> Prepared:
+    def prepare(self, picked: Picked, rung: Rung) -> Prepared:
         """The picture into the input tensor."""
+        frame = picked.frame
         began_ns = clock.boot_ns()
         tensor = self._preprocess[frame.camera](frame.image)
         took_ns = self._ended(Stage.PREPROCESS, frame, began_ns) - began_ns
-        return Prepared(frame, self, rung, probe, tensor, took_ns)
+        return Prepared(picked, self, rung, tensor, took_ns)
 
     def plan_of(self, frame: Frame) -> Plan:
         """What the model sees of the picture."""
@@ -81,13 +92,13 @@ class Chain:
         """Run the network; raises EngineError."""
         began_ns = clock.boot_ns()
         output = self.engine.invoke(prepared.tensor)
-        took_ns = self._ended(Stage.INFER, prepared.frame, began_ns) - began_ns
+        took_ns = self._ended(Stage.INFER, prepared.picked.frame, began_ns) - began_ns
         return Inferred(prepared, output, took_ns)
 
     def read(self, inferred: Inferred) -> tuple[Result, Prediction]:
         """What the network said; raises EngineError if that is no number."""
         prepared = inferred.prepared
-        frame = prepared.frame
+        frame = prepared.picked.frame
         began_ns = clock.boot_ns()
         prediction = self._postprocess(inferred.output)
         if self._may_be_wild:

@@ -18,6 +18,9 @@ from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
 
+# What is wanted counts most, then what is wrong with the camera, then with the engine.
+_WORST_FIRST = (Status.DISABLED, Status.NO_CAMERA, Status.ERROR)
+
 
 class Desk:
     """Decides for one camera and hands it to the publisher. Thread-safe: all workers come here."""
@@ -32,7 +35,10 @@ class Desk:
         self._prediction_interval_ns = prediction_interval_ns
         self._prediction_due_ns = 0
         self._result: Result | None = None
-        self._camera_is_lost = self._engine_has_failed = self._is_disabled = self._closed = False
+        self._scores: NDArray[np.float32] | None = None
+        """What the network said last of what is watched; None: nothing that still counts."""
+        self._troubles: set[Status] = set()
+        self._closed = False
         self._lock = Lock()
 
     def open(self) -> None:
@@ -53,57 +59,63 @@ class Desk:
         with self._lock:
             if self._closed:
                 return
-            self._result = result
+            self._result, self._scores = result, scores
             decision = self._decider.observe(scores, at_ns=result.captured_ns, now_ns=clock.boot_ns())
             self._put(decision)
-        if self._prediction_is_due(result.finished_ns):
+        if decision.status is Status.OK and self._prediction_is_due(result.finished_ns):
             self._publisher.prediction(result)
 
     def send(self) -> None:
         """What was put for the broker is sent now, if that can be; apart, as it is no deciding."""
         self._publisher.send()
 
+    def still(self, captured_ns: int) -> None:
+        """A frame shows what the last classified one did: its scores go on, and so does time."""
+        with self._lock:
+            if self._closed or self._scores is None:
+                return
+            self._put(self._decider.observe(self._scores, at_ns=captured_ns, now_ns=clock.boot_ns()))
+        self.send()
+
+    @property
+    def is_ok(self) -> bool:
+        """True while what is said is what a result says."""
+        return self._decider.current.status is Status.OK
+
     def camera_lost(self, why: str) -> None:
         """The source stopped; what it showed says nothing any more."""
-        self._camera_is_lost = True
-        self._change(Reason.CAMERA_LOST)
+        self._change(Reason.CAMERA_LOST, arises=Status.NO_CAMERA)
         self._notice(NoticeKind.CAMERA_LOST, NoticeLevel.ERROR, why)
 
     def camera_ended(self) -> None:
         """A recording was played to its end, while other cameras go on."""
-        self._camera_is_lost = True
-        self._change(Reason.CAMERA_LOST)
+        self._change(Reason.CAMERA_LOST, arises=Status.NO_CAMERA)
         self._notice(NoticeKind.CAMERA_LOST, NoticeLevel.INFO, "the recording has ended")
 
     def camera_back(self) -> None:
         """Frames come again; the first result will say what they show."""
-        self._camera_is_lost = False
-        self._change(Reason.CAMERA_BACK)
+        self._change(Reason.CAMERA_BACK, ends=Status.NO_CAMERA)
         self._notice(NoticeKind.CAMERA_BACK, NoticeLevel.INFO, "frames come again")
 
     def engine_failed(self, why: str) -> None:
         """The engine gives no results; it is being opened anew."""
-        self._engine_has_failed = True
-        self._change(Reason.ENGINE_FAILED)
+        self._change(Reason.ENGINE_FAILED, arises=Status.ERROR)
         self._notice(NoticeKind.ENGINE_FAILED, NoticeLevel.ERROR, why)
 
     def engine_back(self) -> None:
         """The engine works; news only after it had failed."""
-        if self._engine_has_failed:
-            self._engine_has_failed = False
-            self._change(Reason.ENGINE_BACK)
+        if Status.ERROR in self._troubles:
+            self._change(Reason.ENGINE_BACK, ends=Status.ERROR)
             self._notice(NoticeKind.ENGINE_BACK, NoticeLevel.INFO, "the engine works again")
 
     def disabled(self, why: str) -> None:
         """The camera is switched off on purpose."""
-        self._is_disabled = True
-        self._change(Reason.DISABLED)
+        self._change(Reason.DISABLED, arises=Status.DISABLED)
         log.info("camera disabled camera=%s reason=%s", self._camera, why)
 
     def enabled(self) -> None:
         """The camera is switched on again."""
-        self._is_disabled = False
-        self._change(Reason.ENABLED)
+        self._change(Reason.ENABLED, ends=Status.DISABLED)
         log.info("camera enabled camera=%s", self._camera)
 
     def ladder_stepped(self, step: Step, *, before: str, after: str) -> None:
@@ -112,6 +124,13 @@ class Desk:
         level = NoticeLevel.WARNING if step.down else NoticeLevel.INFO
         text = f"{before} gives way to {after}: {step.why}"
         self._notice(NoticeKind.LADDER_STEP, level, text, {"from": before, "to": after})
+
+    def step_refused(self, *, before: str, after: str, why: str) -> None:
+        """The model that the ladder leads to cannot be used."""
+        log.error("no ladder step camera=%s from=%s to=%s fault=%s", self._camera, before, after, why)
+        # It stays where it was.
+        data = {"from": before, "to": before, "refused": after}
+        self._notice(NoticeKind.LADDER_STEP, NoticeLevel.ERROR, f"{after} cannot be used: {why}", data)
 
     def heartbeat(self) -> None:
         """Say the same again, with the newest result and its true age."""
@@ -133,16 +152,13 @@ class Desk:
         self._prediction_due_ns = max(self._prediction_due_ns, now_ns - interval_ns) + interval_ns
         return True
 
-    def _change(self, reason: Reason) -> None:
-        """What is wanted counts most, then what is wrong with the camera, then with the engine."""
-        status = Status.STARTING
-        if self._is_disabled:
-            status = Status.DISABLED
-        elif self._camera_is_lost:
-            status = Status.NO_CAMERA
-        elif self._engine_has_failed:
-            status = Status.ERROR
+    def _change(self, reason: Reason, *, arises: Status | None = None, ends: Status | None = None) -> None:
+        """A trouble arises or ends; the worst of those that there are is told."""
         with self._lock:
+            self._troubles |= {arises} if arises else set()
+            self._troubles -= {ends} if ends else set()
+            self._scores = None
+            status = next((trouble for trouble in _WORST_FIRST if trouble in self._troubles), Status.STARTING)
             self._put(self._decider.change_status(status, reason, now_ns=clock.boot_ns()))
         self.send()
 

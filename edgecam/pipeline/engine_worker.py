@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Event
@@ -14,14 +14,15 @@ from edgecam.errors import EngineError
 from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
 from edgecam.pipeline.aide import Aide
-from edgecam.pipeline.chain import Chain, Inferred, Prepared
+from edgecam.pipeline.chain import Chain, Inferred, Picked, Prepared
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.estimate import ServiceTimes
 from edgecam.pipeline.ladder import Ladder, Step
 from edgecam.pipeline.lane import Lane, Rung
-from edgecam.pipeline.scheduler import Scheduler, Skip, Wait, Waiting
+from edgecam.pipeline.picker import Picker
+from edgecam.pipeline.scheduler import Wait
 from edgecam.pipeline.witness import Stage, Witness
-from edgecam.records import Frame, SkipCause
+from edgecam.records import Result, SkipCause
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _LONGEST_RETRY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Station:
     """What stands at one engine worker's place."""
 
     models: Mapping[str, Model]
@@ -48,40 +49,42 @@ class EngineWorker:
     """Serves the cameras whose ladders share models; its thread owns the interpreters."""
 
     def __init__(
-        self, bench: Bench, *, stop: Event, engines_changed: Callable[[], None], witness: Witness
+        self, station: Station, *, stop: Event, engines_changed: Callable[[], None], witness: Witness
     ) -> None:
         """Build a worker.
 
         Args:
-            bench: what it works with.
-            stop: the signal to stop; set it, then ring the bench's bell.
+            station: what it works with.
+            stop: the signal to stop; set it, then ring the station's bell.
             engines_changed: called each time an engine has passed its self-test, or a camera has another.
             witness: sees the stages.
         """
         self.engine_infos: dict[str, EngineInfo] = {}
         """What really runs, by model; a model that was not needed yet is missing."""
-        self.rungs = {lane.camera: lane.rungs[0] for lane in bench.lanes}
+        self.rungs = {lane.camera: lane.rungs[0] for lane in station.lanes}
         """By camera, in use now."""
-        self._bench = bench
-        self._lanes = {lane.camera: lane for lane in bench.lanes}
-        self._bell = bench.bell
+        self._station = station
+        self._lanes = {lane.camera: lane for lane in station.lanes}
+        self._bell = station.bell
         self._stop = stop
         self._engines_changed = engines_changed
         self._witness = witness
         self._times = ServiceTimes()
         self._ladders = {
-            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in bench.lanes
+            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in station.lanes
         }
         self._steps: list[tuple[Lane, Step]] = []
-        self._scheduler = Scheduler(
-            {lane.camera: lane.policy for lane in bench.lanes},
-            start_ns=clock.boot_ns(),
-            prefer_freshness=bench.prefer_freshness,
+        self._picker = Picker(
+            station.lanes,
+            station.bell,
+            self._times,
+            prefer_freshness=station.prefer_freshness,
+            chain_of=self._chain_of,
         )
         self._aide = Aide(prepare=self._look_ahead, finish=self._finish)
         self._chains: dict[str, Chain] = {}
         self._saturated = False
-        self._rescued: Frame | None = None
+        self._rescued: Picked | None = None
         self._backoff = Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
 
     def run(self) -> None:
@@ -116,22 +119,21 @@ class EngineWorker:
             self._open(rung.model, engines)
         self._engines_changed()
         for lane in self._lanes.values():
-            lane.forget_scene()
             lane.desk.engine_back()
 
     def _open(self, model: str, engines: ExitStack) -> None:
         if model in self._chains:
             return
-        engine = engines.enter_context(self._bench.open_engine(model))
+        engine = engines.enter_context(self._station.open_engine(model))
         self.engine_infos[model] = engine.info
         self._chains[model] = Chain(
-            model, self._bench.models[model], engine, self._lanes.values(), witness=self._witness
+            model, self._station.models[model], engine, self._lanes.values(), witness=self._witness
         )
 
     def _serve(self, engines: ExitStack) -> None:
         prepared: Prepared | None = None
         while (prepared := prepared or self._wait_for_frame()) is not None:
-            frame, chain = prepared.frame, prepared.chain
+            frame, chain = prepared.picked.frame, prepared.chain
             if self._saturated:
                 expected = self._times.expected(frame.camera, chain.key)
                 now_ns = clock.boot_ns()
@@ -154,95 +156,58 @@ class EngineWorker:
 
     def _rescue_prepared(self) -> None:
         """An engine has failed while the next frame was being prepared for it."""
-        left, _ = self._aide.drain()
+        left, fault = self._aide.drain()
+        if fault is not None:
+            log.error("the aide failed, too: %s", fault)
         if left is None:
             return
-        lane = self._lanes[left.frame.camera]
+        lane = self._lanes[left.picked.frame.camera]
         if lane.policy.lossless:
-            self._rescued = left.frame
+            self._rescued = left.picked
         else:
-            lane.ledger.skip(SkipCause.ENGINE, left.frame.seq)
+            lane.ledger.skip(SkipCause.ENGINE, left.picked.frame.seq)
 
     def _wait_for_frame(self) -> Prepared | None:
         """Wait for a frame that should be run, skipping those that should not; None: stop."""
         self._saturated = True
         if self._rescued is not None:
-            frame, self._rescued = self._rescued, None
-            return self._prepare(frame, probe=False)
-        while True:
-            with self._bell.lock:
-                picked = self._pick()
-            if picked is not None and not isinstance(picked, Wait):
-                break
+            rescued, self._rescued = self._rescued, None
+            return self._prepare(rescued)
+        while (picked := self._picker.pick()) is None or isinstance(picked, Wait):
             if self._stop.is_set():
                 return None
             self._saturated = False
             self._bell.wait((picked.until_ns - clock.boot_ns()) / 1e9 if picked else None)
-        frame, probe = picked
-        return self._prepare(frame, probe=probe)
+        return self._prepare(picked)
 
     def _look_ahead(self, free_ns: int) -> Prepared | None:
         """In the aide's thread: the frame for an engine that will be free then, if one should be run."""
-        with self._bell.lock:
-            picked = None if self._stop.is_set() else self._pick(free_ns)
-        if picked is None or isinstance(picked, Wait):
-            return None
-        frame, probe = picked
-        return self._prepare(frame, probe=probe)
+        picked = None if self._stop.is_set() else self._picker.pick(free_ns)
+        return None if picked is None or isinstance(picked, Wait) else self._prepare(picked)
 
-    def _pick(self, free_ns: int | None = None) -> tuple[Frame, bool] | Wait | None:
-        """The frame to run and whether it is a probe; skips on the way. The caller holds the bell's lock."""
-        while True:
-            now_ns = clock.boot_ns()
-            choice = self._scheduler.choose(self._waiting(free_ns), now_ns=now_ns, free_ns=free_ns)
-            if choice is None or isinstance(choice, Wait):
-                return choice
-            lane = self._lanes[choice.camera]
-            frame = lane.slot.take()
-            if frame is None:
-                continue
-            if isinstance(choice, Skip):
-                lane.ledger.skip(choice.cause, frame.seq)
-            elif self._is_still(lane, frame):
-                lane.ledger.skip(SkipCause.STILL, frame.seq)
-            else:
-                self._scheduler.ran(frame.camera, frame.captured_ns, now_ns=now_ns)
-                return frame, choice.probe
+    def _chain_of(self, camera: str) -> Chain:
+        """The chain of the rung in use."""
+        return self._chains[self.rungs[camera].model]
 
-    def _is_still(self, lane: Lane, frame: Frame) -> bool:
-        if lane.gate is None:
-            return False
-        plan = self._chains[self.rungs[lane.camera].model].plan_of(frame)
-        return not lane.gate.admits(frame.image, captured_ns=frame.captured_ns, plan=plan)
-
-    def _waiting(self, free_ns: int | None) -> Iterator[Waiting]:
-        for camera, lane in self._lanes.items():
-            frame = lane.slot.peek()
-            if frame is not None:
-                expected = self._times.expected(camera, self._chains[self.rungs[camera].model].key)
-                # Looking ahead, the frame is prepared before the engine is free.
-                ahead_ns = 0 if free_ns is None else expected.preprocess_ns
-                yield Waiting(camera, frame.captured_ns, expected.total_ns - ahead_ns, lane.slot.rhythm)
-
-    def _prepare(self, frame: Frame, *, probe: bool) -> Prepared:
-        rung = self.rungs[frame.camera]
+    def _prepare(self, picked: Picked) -> Prepared:
+        camera = picked.frame.camera
         try:
-            return self._chains[rung.model].prepare(frame, rung, probe=probe)
+            return self._chain_of(camera).prepare(picked, self.rungs[camera])
         except BaseException:
-            self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
+            self._lanes[camera].ledger.skip(SkipCause.ENGINE, picked.frame.seq)
             raise
 
     def _finish(self, inferred: Inferred) -> None:
         """Postprocess, decide, tell; in the engine's thread or in the aide's."""
         prepared = inferred.prepared
-        frame = prepared.frame
+        frame = prepared.picked.frame
         lane = self._lanes[frame.camera]
         try:
             result, prediction = prepared.chain.read(inferred)
         except BaseException:
             lane.ledger.skip(SkipCause.ENGINE, frame.seq)
             raise
-        self._times.record(frame.camera, prepared.chain.key, result.stages, probe=prepared.probe)
+        self._times.record(frame.camera, prepared.chain.key, result.stages, probe=prepared.picked.probe)
         self._backoff.restart()
         lane.desk.classified(result, prepared.rung.watchlist.scores(prediction.probabilities))
         decided_ns = clock.boot_ns()
@@ -250,20 +215,25 @@ class EngineWorker:
             Stage.DECIDE, frame.camera, frame.seq, began_ns=result.finished_ns, ended_ns=decided_ns
         )
         if lane.gate is not None:
-            lane.gate.classified()
+            lane.gate.classified(prepared.picked.glance)
         lane.desk.send()
         # Booked last: a recording has ended only when its last frame was decided on.
         lane.ledger.finish(result)
-        self._weigh(lane, inferred, late=result.late, now_ns=decided_ns)
+        self._weigh(lane, prepared, result, now_ns=decided_ns)
 
-    def _weigh(self, lane: Lane, inferred: Inferred, *, late: bool, now_ns: int) -> None:
+    def _weigh(self, lane: Lane, prepared: Prepared, result: Result, *, now_ns: int) -> None:
         """Whether the camera should have another model from now on."""
-        prepared, ladder = inferred.prepared, self._ladders[lane.camera]
+        ladder = self._ladders[lane.camera]
         # The rung in use may still be the one that the ladder has left already: see `_climb`.
         if lane.policy.lossless or prepared.rung is not lane.rungs[ladder.rung]:
             return
-        took_ns = prepared.preprocess_ns + inferred.infer_ns
-        step = ladder.observe(took_ns, bad=late or prepared.probe, now_ns=now_ns)
+        stages = result.stages
+        step = ladder.observe(
+            stages.preprocess_ns + stages.infer_ns + stages.postprocess_ns,
+            age_ns=result.finished_ns - result.captured_ns,
+            bad=result.late or prepared.picked.probe,
+            now_ns=now_ns,
+        )
         if step is not None:
             self._steps.append((lane, step))
 
@@ -276,7 +246,8 @@ class EngineWorker:
                 self._open(rung.model, engines)
             except EngineError as fault:
                 self._ladders[lane.camera].refuse(step)
-                log.error("no step camera=%s model=%s fault=%s", lane.camera, rung.model, fault)  # noqa: TRY400
+                before = lane.rungs[step.before].model
+                lane.desk.step_refused(before=before, after=rung.model, why=str(fault))
                 continue
             with self._bell.lock:
                 self.rungs[lane.camera] = rung

@@ -33,9 +33,10 @@ class RunningQuantile:
         """Take in a measurement.
 
         A probe was run although the window said no. Were it one voice in twenty, it would take twenty
-        probes to admit that the disturbance is over; so it replaces what held the engine back.
+        probes to admit that the disturbance is over; so one that was quicker than expected replaces what
+        held the engine back.
         """
-        if probe:
+        if probe and took_ns < self.expected_ns:
             self._window.clear()
         self._window.append(took_ns)
         ordered = sorted(self._window)
@@ -75,11 +76,11 @@ class ServiceTimes:
     def expected(self, camera: str, engine: str) -> Expected:
         """What a frame of this camera will take on this engine; zeros before the first."""
         preprocess, infer = self._preprocess.get((camera, engine)), self._infer.get(engine)
-        if preprocess is None or infer is None:
+        postprocess = self._postprocess.get(engine)
+        # Another thread may just be recording the first of them.
+        if preprocess is None or infer is None or postprocess is None:
             return Expected()
-        return Expected(
-            preprocess.expected_ns, infer.expected_ns, self._postprocess[engine].expected_ns, infer.early_ns
-        )
+        return Expected(preprocess.expected_ns, infer.expected_ns, postprocess.expected_ns, infer.early_ns)
 
     def record(self, camera: str, engine: str, stages: StageTimes, *, probe: bool = False) -> None:
         """Take in what a frame took."""

@@ -2,12 +2,14 @@
 
 - Down: of the results of the last 5 s (of the last three, where they come more slowly) half or more, and
   three at least, came too late.
-- Up: for 30 s hardly one came too late, and the heavier model would take at most 0.7 of the budget. That is
-  foretold from what the lighter one takes now, times how much heavier the other was when they were last
-  compared, one right after the other.
+- Up: for 30 s hardly one came too late, and with the heavier model a result would be at most 0.7 of the
+  budget old. That is foretold from what the lighter one takes now, times how much heavier the other was when
+  they were last compared, one right after the other, and from how old frames are when they are taken.
 - A step up that does not last doubles the 30 s, up to 16 min: hysteresis in time.
 - After 16 min on time the heavier model is tried whatever is foretold (a probe): what slowed it when they
-  were compared may have ended at that very moment, and would keep the camera down for ever.
+  were compared may have ended at that very moment, and would keep the camera down for ever. Each such trial
+  doubles the 16 min, up to 4 h.
+- Where frames come too late by themselves no lighter model helps.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ _FEWEST = 3
 _BAD_SHARE = 0.5
 _PATIENCE_NS = 30 * _S
 _LONGEST_PATIENCE_NS = 960 * _S
+_LONGEST_TRIAL_NS = 4 * 3600 * _S
+# What came longer ago says nothing of now, however few have come since.
+_LONGEST_LOOK_BACK_NS = 60 * _S
 _CALM_SHARE = 0.05
 _ROOM = 0.7
 # How many results of the lighter model are compared with the last ones of the heavier.
@@ -76,7 +81,10 @@ class Ladder:
         self._comparisons: dict[int, _Comparison] = {}
         self._patience_ns = _PATIENCE_NS
         self._rose_ns: int | None = None
+        self._trial_ns = _LONGEST_PATIENCE_NS
         self._took = RunningQuantile()
+        self._lag = RunningQuantile()
+        """How old frames are when they are taken."""
         self._recent: deque[tuple[int, bool]] = deque()
         """When a result came, and whether it was bad."""
         self._bad = 0
@@ -84,11 +92,12 @@ class Ladder:
         self._calm_ns: int | None = None
         """Since when hardly any was; None: there was none yet."""
 
-    def observe(self, took_ns: int, *, bad: bool, now_ns: int) -> Step | None:
+    def observe(self, took_ns: int, *, age_ns: int, bad: bool, now_ns: int) -> Step | None:
         """Take in a result on the current rung.
 
         Args:
             took_ns: Its service time.
+            age_ns: From capture to the result.
             bad: It came too late, or was only a probe.
             now_ns: BOOTTIME.
 
@@ -98,11 +107,12 @@ class Ladder:
         if len(self._usable) == 1:
             return None
         self._took.record(took_ns)
+        self._lag.record(max(0, age_ns - took_ns))
         if self.rung in self._comparisons:
             self._comparisons[self.rung].record(took_ns)
         self._recent.append((now_ns, bad))
         self._bad += bad
-        while len(self._recent) > _FEWEST and now_ns - self._recent[0][0] > _LOOK_BACK_NS:
+        while self._is_past(now_ns - self._recent[0][0]):
             self._bad -= self._recent.popleft()[1]
         if self._calm_ns is None or self._bad > _CALM_SHARE * len(self._recent):
             self._calm_ns = now_ns
@@ -113,9 +123,14 @@ class Ladder:
         self._usable = [rung for rung in self._usable if rung != step.after]
         self._move(step.before)
 
+    def _is_past(self, ago_ns: int) -> bool:
+        return ago_ns > (_LOOK_BACK_NS if len(self._recent) > _FEWEST else _LONGEST_LOOK_BACK_NS)
+
     def _down(self, now_ns: int) -> Step | None:
         below = [rung for rung in self._usable if rung > self.rung]
         if not below or self._bad < _FEWEST or self._bad < _BAD_SHARE * len(self._recent):
+            return None
+        if self._lag.expected_ns >= self._budget_ns:
             return None
         # A rise that fell at once was a mistake: wait longer before the next.
         failed = self._rose_ns is not None and now_ns - self._rose_ns < 2 * self._patience_ns
@@ -123,7 +138,8 @@ class Ladder:
         took_ns = self._took.expected_ns
         why = (
             f"{self._bad} of the last {len(self._recent)} results came too late: "
-            f"about {took_ns / 1e6:.0f} ms each, the budget is {self._budget_ns / 1e6:.0f} ms"
+            f"about {took_ns / 1e6:.0f} ms each, on frames {self._lag.expected_ns / 1e6:.0f} ms old, "
+            f"the budget is {self._budget_ns / 1e6:.0f} ms"
         )
         step = Step(self.rung, below[0], why)
         self._move(below[0])
@@ -134,12 +150,14 @@ class Ladder:
         above = [rung for rung in self._usable if rung < self.rung]
         if not above or now_ns - calm_ns < self._patience_ns:
             return None
-        foretold_ns = self._took.expected_ns * self._comparisons[self.rung].ratio
-        if foretold_ns > _ROOM * self._budget_ns and now_ns - calm_ns < _LONGEST_PATIENCE_NS:
+        foretold_ns = self._took.expected_ns * self._comparisons[self.rung].ratio + self._lag.expected_ns
+        is_trial = foretold_ns > _ROOM * self._budget_ns
+        if is_trial and now_ns - calm_ns < self._trial_ns:
             return None
+        self._trial_ns = min(2 * self._trial_ns, _LONGEST_TRIAL_NS) if is_trial else _LONGEST_PATIENCE_NS
         why = (
-            f"on time for {(now_ns - calm_ns) // _S} s: the heavier model should take "
-            f"{foretold_ns / 1e6:.0f} of {self._budget_ns / 1e6:.0f} ms"
+            f"on time for {(now_ns - calm_ns) // _S} s: a result of the heavier model should be "
+            f"{foretold_ns / 1e6:.0f} ms old, the budget is {self._budget_ns / 1e6:.0f} ms"
         )
         step = Step(self.rung, above[-1], why)
         self._move(above[-1])

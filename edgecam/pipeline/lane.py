@@ -37,12 +37,3 @@ class Lane:
     slot: LatestSlot
     ledger: Ledger
     desk: Desk
-
-    def forget_scene(self) -> None:
-        """The desk knows nothing of what is seen: the next frame is classified, moved or not.
-
-        Any worker may call it. The gate takes no lock for that: should a frame be judged in this very moment,
-        at worst nothing is forgotten, and `gate_max_s` holds.
-        """
-        if self.gate is not None:
-            self.gate.reset()

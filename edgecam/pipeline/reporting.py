@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -27,6 +28,8 @@ class Reporter:
         self._plan = plan
         self._publisher = publisher
         self._started_ns = clock.boot_ns()
+        self._telling = Lock()
+        """An older `info` must not overtake a newer one: several engines may tell at once."""
 
     def tell_stats(self, lanes: Mapping[str, Lane]) -> dict[str, CameraStats]:
         """Publish how well it runs; the books of each camera."""
@@ -38,6 +41,10 @@ class Reporter:
 
     def tell_info(self, engines: Mapping[str, EngineWorker]) -> None:
         """Publish what runs here; a model appears once its engine is ready."""
+        with self._telling:
+            self._publisher.info(self._info(engines))
+
+    def _info(self, engines: Mapping[str, EngineWorker]) -> Info:
         models = {
             name: self._model_info(name, engine)
             for worker in engines.values()
@@ -59,7 +66,7 @@ class Reporter:
             "numpy": np.__version__,
             "opencv": cv2.__version__,
         }
-        self._publisher.info(Info(versions=versions, models=models, cameras=cameras))
+        return Info(versions=versions, models=models, cameras=cameras)
 
     def _model_info(self, name: str, engine: EngineInfo) -> ModelInfo:
         model = self._plan.models[name]

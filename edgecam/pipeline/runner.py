@@ -81,6 +81,7 @@ class Runner:
         # A thread that comes back from the network's kernels waits so long for one that runs Python.
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         # What was loaded stays: the garbage collector need not walk through it while frames wait.
+        gc.collect()
         gc.freeze()
         self._uplink.start()
         for lane in self._workers.lanes.values():
@@ -113,6 +114,7 @@ class Runner:
     def stop(self) -> None:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
+        gc.unfreeze()
         self.stop_capture.set()
         self._close_slots()
         self._capture_crew.join(timeout_s=_CAPTURE_STOP_S)

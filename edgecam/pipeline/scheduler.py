@@ -9,7 +9,7 @@ The rules, in order, for the newest frame of each camera:
 4. Of what remains, a camera that had nothing for `starve_s` goes first, the longest waiting of them. Else
    earliest deadline first, which is budget / weight after a camera was last served. Where deadlines have
    passed, the engine is overloaded, and the one that has outlived its time by the largest factor goes
-   first, so that shares follow the weights.
+   first, so that shares follow the weights. Probes come last.
 5. A camera that has the engine to itself may be better served by its next frame: see `freshness`.
 """
 
@@ -23,9 +23,9 @@ from edgecam.pipeline.freshness import better_waits
 from edgecam.pipeline.rhythm import Rhythm
 from edgecam.records import SkipCause
 
-# A hopeless engine is asked again after so many times what it took: it costs at most a quarter of its
-# time, and is believed again soon after the disturbance is over.
-_PROBE_FACTOR = 3
+# A hopeless engine is asked again so many times what it takes after it was last asked: each such camera
+# costs at most a quarter of its time, and is believed again soon after the disturbance is over.
+_PROBE_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Scheduler:
             verdict = self._judge(frame, start_ns)
             if isinstance(verdict, Skip):
                 return verdict
-            runnable.append((self._turn(frame, start_ns), verdict, frame))
+            runnable.append((self._turn(frame, start_ns, probe=verdict.probe), verdict, frame))
         if not runnable:
             return None
         _, run, frame = min(runnable, key=lambda item: item[0])
@@ -151,12 +151,15 @@ class Scheduler:
             return Run(frame.camera, probe=True)
         return Skip(frame.camera, SkipCause.STALE)
 
-    def _turn(self, frame: Waiting, start_ns: int) -> tuple[float, int, int]:
+    def _turn(self, frame: Waiting, start_ns: int, *, probe: bool) -> tuple[float, int, int]:
         """Sorts by whose turn it is; see rule 4."""
         policy, served = self._policies[frame.camera], self._served[frame.camera]
         time_ns = policy.budget_ns / policy.weight
         if start_ns - served.run_ns >= policy.starve_ns:
             return -math.inf, served.run_ns, frame.captured_ns
+        if probe:
+            # A result that will be late never comes before one that can be on time.
+            return math.inf, served.run_ns, frame.captured_ns
         # Counted from when a camera was served: capture times that differ by microseconds would give the
         # same camera the better turn every time.
         factor = (start_ns - served.run_ns) / time_ns

@@ -82,6 +82,8 @@ class PublishWorker:
         self._losses = Tally(self._timing.tell_s)
         self._refusals = Tally(self._timing.tell_s)
         self._refused = 0
+        self._is_open = False
+        """The connection was welcomed with `online`, and there was no farewell yet."""
         self._refused_topics: set[str] = set()
         self._last_refusal = ("", "")
         publisher.send = self.send
@@ -107,11 +109,12 @@ class PublishWorker:
             self._link.wake()
             return
         try:
-            is_done = self._send()
+            self._send()
+            is_congested = self._link.congested
         finally:
             self._link.turn.release()
-        # The worker's wait does not know yet of what is left, and of the answers that will come.
-        if not is_done or self._link.congested:
+        # The worker's wait does not know yet that there is something left to write.
+        if is_congested:
             self._link.wake()
 
     def _patience_s(self) -> float:
@@ -122,11 +125,13 @@ class PublishWorker:
         for happening in happenings:
             match happening:
                 case Connected():
+                    self._is_open = True
                     self._outbox.connected()
                     self._publish_availability(messages.ONLINE)
                     self._availability_due_s = time.monotonic() + self._timing.availability_first_s
                     self._look_due_s = 0.0
                 case Disconnected(session_taken=taken):
+                    self._is_open = False
                     self._unanswered.clear()
                     self._outbox.disconnected()
                     if taken:
@@ -155,6 +160,8 @@ class PublishWorker:
         if now_s < self._look_due_s:
             return
         self._look_due_s = min(now_s + _LOOK_S, self._heartbeat_due_s)
+        if self._link.connected and now_s < self._availability_due_s:
+            self._look_due_s = min(self._look_due_s, self._availability_due_s)
         if now_s >= self._heartbeat_due_s:
             self._heartbeat_due_s = now_s + self._timing.heartbeat_s
             self._heartbeat()
@@ -175,7 +182,7 @@ class PublishWorker:
 
     def _send(self) -> bool:
         """Hand over what the broker will take now; returns True if nothing waits any more."""
-        while len(self._unanswered) < self._link.window and not self._link.congested:
+        while self._is_open and len(self._unanswered) < self._link.window and not self._link.congested:
             item = self._outbox.take()
             if item is None:
                 return True
@@ -216,6 +223,7 @@ class PublishWorker:
             if not self._wait_for_answers(ends_s):
                 break
         with self._link.turn:
+            self._is_open = False
             self._publish_availability(messages.OFFLINE)
         ends_s = time.monotonic() + self._timing.farewell_s
         while self._unanswered and self._link.connected and self._wait_for_answers(ends_s):

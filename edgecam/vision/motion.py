@@ -53,7 +53,7 @@ class GateRules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Glance:
+class Glance:
     """A frame as the gate remembers it."""
 
     captured_ns: int
@@ -73,8 +73,9 @@ class MotionGate:
     def __init__(self, rules: GateRules) -> None:
         """Build a gate that admits the first frame."""
         self._rules = rules
-        self._reference: _Glance | None = None
-        self._admitted: _Glance | None = None
+        self._reference: Glance | None = None
+        self.last: Glance | None = None
+        """The frame that was admitted last."""
         self._open_until_ns = 0
 
     def admits(self, image: Image, *, captured_ns: int, plan: Plan | None = None) -> bool:
@@ -95,23 +96,26 @@ class MotionGate:
             self._open_until_ns = captured_ns + self._rules.linger_ns
         elif self._open_until_ns < captured_ns < last.captured_ns + self._rules.max_ns:
             return False
-        self._admitted = seen
+        self.last = seen
         return True
 
-    def classified(self) -> None:
-        """The frame admitted last was really classified: later ones are compared with it.
+    def classified(self, glance: Glance | None) -> None:
+        """A frame was really classified: later ones are compared with it.
 
         Without this call (the frame was skipped, the engine failed) the old reference stays, and what
         moved is still seen to have moved.
+
+        Args:
+            glance: `last`, as it was when the frame was admitted; others may have been since.
         """
-        self._reference = self._admitted
+        self._reference = glance
 
     def reset(self) -> None:
         """Forget all that was seen, as when the camera was reopened: the next frame is admitted."""
-        self._reference = self._admitted = None
+        self._reference = self.last = None
 
 
-def _glance(image: Image, plan: Plan | None, captured_ns: int) -> _Glance:
+def _glance(image: Image, plan: Plan | None, captured_ns: int) -> Glance:
     x, y, width, height = 0, 0, image.width_px, image.height_px
     if plan is not None:
         x, y, width, height = plan.x_px, plan.y_px, plan.width_px, plan.height_px
@@ -125,7 +129,7 @@ def _glance(image: Image, plan: Plan | None, captured_ns: int) -> _Glance:
         max(1, min(blocks, side // _MIN_BLOCK_PX))
         for blocks, side in zip(_GRID, (width, height), strict=True)
     )
-    return _Glance(captured_ns, (image.format, x, y, width, height), _block_means(box, columns, lines))
+    return Glance(captured_ns, (image.format, x, y, width, height), _block_means(box, columns, lines))
 
 
 def _block_means(box: NDArray[np.uint8], columns: int, rows: int) -> Luma:

@@ -160,7 +160,7 @@ def main() -> int:
     print(f"{FPS} fps in, budget {BUDGET_MS} ms, {PHASE_S:g} s a phase")
     for phase in phases:
         print(
-            f"engine {phase.takes_ms:3} ms: {phase.results:3} results, {phase.late:2} of them late and marked so; "
+            f"engine {phase.takes_ms:3} ms: {phase.results:3} results, {phase.late:2} late and marked so; "
             f"after {SETTLING_S:g} s {phase.settled:3}, {phase.settled_late:2} late; {phase.states} states; "
             f"{len(phase.unmarked)} late unmarked"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 from typing import Any, cast
 
 import numpy as np
@@ -253,9 +253,7 @@ def test_whatever_fails_where_each_frame_has_one_fate_and_the_engines_thread_lea
         assert not isinstance(house.fault, EngineError)
         assert set(met) & set(BUGS) or "b" in frames
     house.lane.ledger.close()
-    captured, _, skipped = house.books()
-    assert captured >= len(seqs)
-    assert min(skipped.values(), default=0) >= 0
+    assert min(house.books()[2].values(), default=1) > 0
 
 
 @pytest.mark.parametrize("at", [1, 5])
@@ -284,4 +282,3 @@ def test_a_stop_while_the_engine_waits_ends_it() -> None:
     house = House()
     house.run([""])
     assert house.books() == (0, 0, {})
-    assert current_thread().is_alive()

@@ -52,3 +52,12 @@ def test_what_runs_in_the_engine_is_common_and_what_depends_on_the_picture_is_no
     assert times.expected("small", "a@litert/cpu") == Expected(1 * MS, 20 * MS, 2 * MS, 20 * MS)
     assert times.expected("big", "a@litert/cpu").total_ns == 31 * MS
     assert times.expected("small", "a@litert/coral") == Expected()
+
+
+def test_a_probe_that_was_slow_forgets_nothing() -> None:
+    """What one camera's hopeless frame took must not silence the others."""
+    estimate = RunningQuantile()
+    for _ in range(20):
+        estimate.record(100 * MS)
+    estimate.record(1000 * MS, probe=True)
+    assert estimate.expected_ns == 100 * MS

@@ -133,8 +133,17 @@ def test_where_deadlines_have_passed_shares_follow_the_weights() -> None:
 
 
 def test_a_hopeless_engine_is_probed_for_at_most_a_quarter_of_its_time() -> None:
-    """300 ms at a budget of 100 ms: again 900 ms after the last; a camera must not wait for `starve_s`."""
+    """300 ms at a budget of 100 ms: again 1200 ms after the last; it must not wait for `starve_s`."""
     scheduler = Scheduler({"a": policy(100)}, start_ns=0)
     scheduler.ran("a", 0, now_ns=0)
-    assert isinstance(scheduler.choose([Waiting("a", 899 * MS, 300 * MS)], now_ns=899 * MS), Skip)
-    assert scheduler.choose([Waiting("a", 900 * MS, 300 * MS)], now_ns=900 * MS) == Run("a", probe=True)
+    assert isinstance(scheduler.choose([Waiting("a", 1199 * MS, 300 * MS)], now_ns=1199 * MS), Skip)
+    assert scheduler.choose([Waiting("a", 1200 * MS, 300 * MS)], now_ns=1200 * MS) == Run("a", probe=True)
+
+
+def test_a_probe_never_comes_before_a_frame_that_can_be_on_time() -> None:
+    """A hopeless camera is always overdue; it must not take the engine from a healthy one."""
+    scheduler = Scheduler({"hopeless": policy(50), "healthy": policy(300)}, start_ns=0)
+    scheduler.ran("healthy", 900 * MS, now_ns=900 * MS)
+    waiting = [Waiting("hopeless", 1000 * MS, 100 * MS), Waiting("healthy", 1000 * MS, 100 * MS)]
+    assert scheduler.choose(waiting, now_ns=1000 * MS) == Run("healthy")
+    assert scheduler.choose(waiting[:1], now_ns=1000 * MS) == Run("hopeless", probe=True)

@@ -14,8 +14,8 @@ from stand_ins import CAT, MS, PICTURE, MadeClock, PacedCamera, S, TimedEngine
 from edgecam import clock
 from edgecam.errors import EngineError
 from edgecam.inference.engine import Engine
-from edgecam.pipeline.chain import Inferred, Prepared
-from edgecam.records import Frame, SkipCause, Status
+from edgecam.pipeline.chain import Picked, Prepared
+from edgecam.records import AgeBasis, Frame, Result, SkipCause, StageTimes, Status
 from edgecam.reports import NoticeKind, NoticeLevel
 
 LADDER = ("default", "light")
@@ -106,9 +106,11 @@ def test_a_lighter_model_that_cannot_be_opened_is_refused_and_told(
         run(house, made, shelf, frames=200)
     assert shelf.opened == ["default", "light"]
     assert [record.getMessage() for record in caplog.records] == [
-        "no step camera=a model=light fault=light is broken"
+        "no ladder step camera=a from=default to=light fault=light is broken"
     ]
-    assert steps(house) == []
+    assert [(notice.level, notice.data) for notice in house.ear.notices] == [
+        (NoticeLevel.ERROR, {"camera": "a", "from": "default", "to": "default", "refused": "light"})
+    ]
     assert house.ear.statuses == [Status.OK]
     assert house.fates.results[-1].model == "default"
 
@@ -120,7 +122,7 @@ def test_a_rung_that_cannot_be_opened_is_passed_over(made: MadeClock) -> None:
     shelf.broken.add("middle")
     run(house, made, shelf, frames=100)
     assert shelf.opened == ["default", "middle", "light"]
-    assert steps(house) == [("default", "light")]
+    assert steps(house) == [("default", "default"), ("default", "light")]
 
 
 def test_an_engine_that_fails_is_opened_anew_on_the_rung_that_is_in_use(made: MadeClock) -> None:
@@ -148,18 +150,18 @@ def test_a_result_of_the_rung_before_says_nothing_of_the_new_one(made: MadeClock
     house, shelf = house_with(*LADDER), Shelf(made, lambda _model: 300)
     worker = house.engine_worker(shelf.open)
     prepared = Prepared(
-        Frame("a", 1, PICTURE, 0, "arrival"),  # type: ignore[arg-type]
+        Picked(Frame("a", 1, PICTURE, 0, "arrival"), probe=False, glance=None),  # type: ignore[arg-type]
         None,  # type: ignore[arg-type]
         house.lane.rungs[0],
-        probe=False,
         tensor=np.zeros(1),
         preprocess_ns=0,
     )
-    inferred = Inferred(prepared, CAT, 300 * MS)
-    for late in range(3):
-        worker._weigh(house.lane, inferred, late=True, now_ns=late * S)
+    stages = StageTimes(0, 300 * MS, 0)
+    late = Result("a", 1, 0, AgeBasis.ARRIVAL, 300 * MS, 100 * MS, (), "default", "made/cpu", stages)
+    for second in range(3):
+        worker._weigh(house.lane, prepared, late, now_ns=second * S)
     assert [step.after for _, step in worker._steps] == [1]
     ladder = worker._ladders["a"]
     before = list(ladder._recent)
-    worker._weigh(house.lane, inferred, late=True, now_ns=4 * S)
+    worker._weigh(house.lane, prepared, late, now_ns=4 * S)
     assert list(ladder._recent) == before == []

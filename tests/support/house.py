@@ -21,7 +21,7 @@ from edgecam.model.model import Model
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
-from edgecam.pipeline.engine_worker import Bench, EngineWorker
+from edgecam.pipeline.engine_worker import EngineWorker, Station
 from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.scheduler import Policy
@@ -108,7 +108,7 @@ class House:
     def engine_worker(self, open_engine: Callable[[str], Engine]) -> EngineWorker:
         """The worker, not yet started."""
         worker = EngineWorker(
-            Bench(
+            Station(
                 models=dict.fromkeys((rung.model for rung in self.lane.rungs), MODEL),
                 open_engine=open_engine,
                 lanes=[self.lane],

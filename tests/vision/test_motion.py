@@ -57,7 +57,7 @@ def shown(image: Image, *, plan: Plan | None = None, rules: GateRules = RULES) -
     """A gate whose last classified frame, taken at 0, is this one."""
     gate = MotionGate(rules)
     assert gate.admits(image, captured_ns=0, plan=plan)
-    gate.classified()
+    gate.classified(gate.last)
     return gate
 
 
@@ -78,7 +78,7 @@ def test_the_first_frame_is_admitted_until_one_was_classified(scene: Picture) ->
     gate = MotionGate(RULES)
     assert gate.admits(bgr(scene), captured_ns=1)
     assert gate.admits(bgr(scene), captured_ns=2)
-    gate.classified()
+    gate.classified(gate.last)
     assert not gate.admits(bgr(scene), captured_ns=3)
 
 
@@ -217,7 +217,7 @@ def test_a_frame_that_failed_is_no_reference(scene: Picture) -> None:
     gate = shown(bgr(scene))
     assert gate.admits(bgr(moved), captured_ns=1)
     assert gate.admits(bgr(moved), captured_ns=2)
-    gate.classified()
+    gate.classified(gate.last)
     assert not gate.admits(bgr(moved), captured_ns=3)
     assert gate.admits(bgr(scene), captured_ns=4)
 
@@ -230,9 +230,9 @@ def test_a_still_frame_never_becomes_the_reference(scene: Picture) -> None:
     more = little.copy()
     more[100:130, 140:170] += 50
     assert gate.admits(bgr(scene), captured_ns=1)
-    gate.classified()
+    gate.classified(gate.last)
     assert not gate.admits(bgr(little), captured_ns=2)
-    gate.classified()
+    gate.classified(gate.last)
     assert gate.admits(bgr(more), captured_ns=3)
 
 
@@ -244,7 +244,7 @@ def test_the_gate_lingers_after_motion(scene: Picture) -> None:
 
     def classify(picture: Picture, captured_ns: int) -> bool:
         admitted = gate.admits(bgr(picture), captured_ns=captured_ns)
-        gate.classified()
+        gate.classified(gate.last)
         return admitted
 
     assert [classify(moved, at_ns) for at_ns in (20, 25, 30, 31)] == [True, True, True, False]
@@ -261,7 +261,7 @@ def test_a_still_scene_is_classified_now_and_then(scene: Picture) -> None:
     """At least once in `max_ns`, counted between capture times; that is no motion, and does not linger."""
     gate = shown(bgr(scene), rules=GateRules(area=0.01, max_ns=100, linger_ns=10))
     assert [gate.admits(bgr(scene), captured_ns=at_ns) for at_ns in (99, 100, 101)] == [False, True, True]
-    gate.classified()
+    gate.classified(gate.last)
     assert [gate.admits(bgr(scene), captured_ns=at_ns) for at_ns in (102, 200, 201)] == [False, False, True]
 
 
@@ -271,7 +271,7 @@ def test_a_reset_forgets(scene: Picture) -> None:
     gate.reset()
     assert gate.admits(bgr(scene), captured_ns=1)
     gate.reset()
-    gate.classified()
+    gate.classified(gate.last)
     assert gate.admits(bgr(scene), captured_ns=2)
 
 
@@ -291,7 +291,7 @@ def test_another_size_is_another_picture() -> None:
     gate = shown(bgr(np.full((480, 640, 3), 120, np.uint8)))
     other = bgr(np.full((240, 320, 3), 120, np.uint8))
     assert gate.admits(other, captured_ns=1)
-    gate.classified()
+    gate.classified(gate.last)
     assert not gate.admits(other, captured_ns=2)
 
 
@@ -352,5 +352,5 @@ def test_the_wait_for_a_classification_is_bounded(
             assert now_ns - reference[0] < rules.max_ns
             assert moved == reference[1]
         elif works:
-            gate.classified()
+            gate.classified(gate.last)
             reference = (now_ns, moved)
