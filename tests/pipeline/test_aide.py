@@ -225,6 +225,7 @@ BUGS = ("infer is a bug", "finish is a bug")
 @example(frames="ffffffff", answers=["seen"] * 3 + ["finish is a bug", "seen"], aide=True, lossless=True)
 @example(frames="ffffffff", answers=["seen"] * 3 + ["infer is a bug", "seen"], aide=True, lossless=False)
 @example(frames="ffffbfff", answers=["seen"] * 8, aide=True, lossless=True)
+@example(frames="ffb", answers=["seen", "infer fails"], aide=True, lossless=True)
 @settings(max_examples=40, deadline=None)
 def test_whatever_fails_where_each_frame_has_one_fate_and_the_engines_thread_learns_of_it(
     frames: str, answers: list[str], *, aide: bool, lossless: bool
@@ -245,15 +246,27 @@ def test_whatever_fails_where_each_frame_has_one_fate_and_the_engines_thread_lea
     told = [result.seq for result in house.fates.results]
     assert told == sorted(told)
     if house.fault is None:
-        assert not set(met) & set(BUGS)
         assert seqs == list(range(1, len(frames) + 1))
-        if lossless:
-            assert "b" not in frames
+        # What the aide meets while the engine itself fails is logged, and the engine is opened anew.
+        if "infer fails" not in met:
+            assert not set(met) & set(BUGS)
+            assert "b" not in frames or not lossless
     else:
         assert not isinstance(house.fault, EngineError)
         assert set(met) & set(BUGS) or "b" in frames
     house.lane.ledger.close()
     assert min(house.books()[2].values(), default=1) > 0
+
+
+@pytest.mark.parametrize("aide", [True, False])
+def test_a_frame_that_cannot_be_prepared_is_booked_and_ends_the_run(*, aide: bool) -> None:
+    """Cause `engine`, whoever prepares it; no frame is in flight for ever."""
+    house = House(aide=aide)
+    house.run(["ffffb"], open_engine=lambda _model: AheadEngine(house, iter(())))
+    assert house.fault is not None
+    assert not isinstance(house.fault, EngineError)
+    assert (5, SkipCause.ENGINE) in house.fates.skips
+    assert house.fates.seqs == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("at", [1, 5])
