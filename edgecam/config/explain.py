@@ -24,14 +24,19 @@ _REFUSED: Mapping[Path, str] = {
 def faults_of(error: ValidationError, tree: Tree) -> list[Fault]:
     """One fault per wrong value, in the order of pydantic's errors."""
     faults: dict[Path, Fault] = {}
+    ruled: set[Path] = set()
     for detail in error.errors(include_url=False):
         if detail["type"] == "several":
             for path, text in detail["ctx"]["problems"]:
                 faults[path, text] = Fault(tree.place_of(path), path, text)
             continue
         path = _path(detail, tree.data)
-        # The branches of a union fail one by one: the first error speaks for all.
-        faults.setdefault(path, Fault(tree.place_of(path), path, _text(detail, path)))
+        # The branches of a union fail one by one: the first that broke a rule of ours speaks for all, else
+        # the first.
+        if path not in faults or (detail["type"] == "value_error" and path not in ruled):
+            faults[path] = Fault(tree.place_of(path), path, _text(detail, path))
+        if detail["type"] == "value_error":
+            ruled.add(path)
     return list(faults.values())
 
 

@@ -143,10 +143,15 @@ class EngineWorker:
                 )
             try:
                 inferred = chain.infer(prepared)
-                prepared = self._aide.collect()
             except BaseException:
                 self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
                 self._rescue_prepared()
+                raise
+            try:
+                prepared = self._aide.collect()
+            except BaseException:
+                self._rescue_prepared()
+                self._finish(inferred)
                 raise
             if prepared is not None:
                 self._aide.hand_over(inferred)
@@ -157,15 +162,14 @@ class EngineWorker:
     def _rescue_prepared(self) -> None:
         """An engine has failed while the next frame was being prepared for it."""
         left, fault = self._aide.drain()
-        if fault is not None:
-            log.error("the aide failed, too: %s", fault)
-        if left is None:
-            return
-        lane = self._lanes[left.picked.frame.camera]
-        if lane.policy.lossless:
-            self._rescued = left.picked
-        else:
-            lane.ledger.skip(SkipCause.ENGINE, left.picked.frame.seq)
+        if left is not None:
+            lane = self._lanes[left.picked.frame.camera]
+            if lane.policy.lossless:
+                self._rescued = left.picked
+            else:
+                lane.ledger.skip(SkipCause.ENGINE, left.picked.frame.seq)
+        if fault is not None and not isinstance(fault, EngineError):
+            raise fault
 
     def _wait_for_frame(self) -> Prepared | None:
         """Wait for a frame that should be run, skipping those that should not; None: stop."""

@@ -11,6 +11,7 @@ from mqtt_listener import Listener
 from program import Program, config_for
 
 # Less than the default model takes on one thread of any machine that runs these tests.
+# Less than a picture of this size takes to be shrunk and named, on any machine.
 BUDGET_MS = 2
 
 
@@ -18,7 +19,9 @@ def test_a_camera_that_cannot_keep_its_budget_gets_the_lighter_model_and_says_so
     tmp_path: Path, broker: Mosquitto, subscriber: Listener, conforms: Callable[[str, Any], None]
 ) -> None:
     """A notice with from and to, `info` anew, and every later prediction and state names the model."""
-    config = config_for(broker.url, "pattern:", model=["default", "light"], budget_ms=BUDGET_MS)
+    config = config_for(
+        broker.url, "pattern:", model=["default", "light"], budget_ms=BUDGET_MS, size=[1920, 1080]
+    )
     config["models"] = {name: {"threads": 1} for name in ("default", "light")}
 
     def newest(topic: str) -> dict[str, Any]:
