@@ -95,7 +95,7 @@ class Uplink:
             self._broker.stop()
 
     def _sent(self, draft: Draft, began_ns: int, ended_ns: int) -> None:
-        """Called by the publish worker, after each message."""
+        """Called after each message, by the thread that sent it."""
         result = draft.result
         if self._witness is not None and result is not None:
             self._witness.stage(

@@ -1,6 +1,6 @@
 """What waits to be sent: every event until the broker has accepted it, only the newest of each state.
 
-Filled from any thread, never blocking; emptied by the publish worker. Four lanes, in the order of sending:
+Filled from any thread, never blocking; emptied by whoever sends. Four lanes, in the order of sending:
 
 - `latest` (states, info): the newest per topic, remembered, and sent again on every new connection;
 - `event`: queued until accepted; when full the oldest goes out first and is counted as lost;

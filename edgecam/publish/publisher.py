@@ -20,7 +20,7 @@ PREDICTION_EXPIRY_S = 5
 
 
 class Publisher:
-    """From records to the outbox; the publish worker takes it from there. For any thread."""
+    """From records to the outbox, and on the way with `send`. For any thread."""
 
     def __init__(
         self, link: MqttLink, outbox: Outbox, topics: Topics, *, read_clock: Callable[[], ClockReading]
