@@ -35,8 +35,9 @@ def test_scores_that_are_not_finite_are_a_failing_engine(caplog: pytest.LogCaptu
     """A NaN in the smoothing would blind the camera for good."""
     house = House()
     with caplog.at_level(logging.ERROR):
-        house.run(["fff"], [CAT, np.array([np.nan, 0.5]), CAT])
-    assert house.books() == (3, 2, {SkipCause.ENGINE: 1})
+        # The aide may find out one frame later: there have to be some left.
+        house.run(["f" * 8], [CAT, np.array([np.nan, 0.5]), *[CAT] * 6])
+    assert house.books() == (8, 7, {SkipCause.ENGINE: 1})
     assert "not finite" in caplog.text
     assert house.ear.states[-1].decision.label == "cat"
 
