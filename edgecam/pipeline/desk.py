@@ -165,11 +165,12 @@ class Desk:
     def _put(self, decision: Decision) -> None:
         """Under the lock, so that messages keep the order of the decisions."""
         for edge in decision.edges:
-            log.info(
-                "episode %s camera=%s label=%s score=%.2f reason=%s",
-                edge.type, self._camera, edge.label, edge.score, edge.reason,
-            )  # fmt: skip
             self._publisher.event(Event(self._camera, edge, self._result))
+            # Once it is kept: what is logged is promised.
+            log.info(
+                "episode %s camera=%s episode=%s label=%s score=%.2f reason=%s",
+                edge.type, self._camera, edge.episode, edge.label, edge.score, edge.reason,
+            )  # fmt: skip
         if decision.changed:
             self._publisher.state(State(self._camera, decision, self._result))
 
