@@ -16,12 +16,13 @@ import logging
 import re
 import threading
 import uuid
-from collections import deque
 from types import TracebackType
 from typing import Self
 
 from edgecam.config.rules import ID_PATTERN, check_base
 from edgecam.errors import UsageError
+from edgecam.publish.fleet import CameraView, DeviceView, Fleet
+from edgecam.publish.inbox import Inbox
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.received import (
     AvailabilityMessage,
@@ -37,6 +38,7 @@ from edgecam.publish.received import (
     StatsMessage,
     parse_message,
 )
+from edgecam.publish.repeats import Repeats
 from edgecam.publish.topics import CameraTopic, DeviceTopic, parse_topic
 from edgecam.publish.wire import LinkTiming, Protocol, Received, parse_broker
 
@@ -44,7 +46,10 @@ __all__ = [
     "AvailabilityMessage",
     "CameraFigures",
     "CameraMessage",
+    "CameraView",
+    "DeviceView",
     "EventMessage",
+    "Fleet",
     "InfoMessage",
     "Message",
     "NoticeMessage",
@@ -60,13 +65,19 @@ log = logging.getLogger(__name__)
 _STEP_S = 0.5
 # A stranger may invent topics without end.
 _MOST_TOLD_TOPICS = 1000
+# More than an outbox holds by default: a device may send all of it again.
+_REMEMBERED_IDS = 20_000
 
 
 class Subscriber:
     """Iterates over what devices publish; connects, and connects again, in a thread of its own.
 
     `device` and `camera` may be `+`: all of them. A malformed payload is counted and logged once per topic.
-    The inbox is bounded: who reads too slowly loses the oldest predictions first.
+    An event that comes again is dropped by its id. The inbox is bounded: who reads too slowly loses the
+    oldest predictions first.
+
+    With a `group`, subscribers of the same name share the events: each goes to one of them (MQTT 5). They
+    hear nothing but events: no retained states; no order per camera; a repeat may go to another member.
     """
 
     def __init__(
@@ -79,34 +90,36 @@ class Subscriber:
         username: str | None = None,
         password: str | None = None,
         protocol: Protocol = Protocol.AUTO,
+        group: str | None = None,
         max_messages: int = 1000,
         timing: LinkTiming | None = None,
     ) -> None:
-        """Prepare; raises UsageError for what is no URL, no topic prefix or no id."""
+        """Prepare; raises UsageError for what is no URL, no topic prefix, no id or no group."""
         try:
             address = parse_broker(url, username=username, password=password)
         except ValueError as error:
             raise UsageError(f"broker: {error}") from None
         _check_filter(base=base, device=device, camera=camera)
-        subscriptions = [
-            *((f"{base}/{device}/{name}", _qos(name)) for name in DeviceTopic),
-            *((f"{base}/{device}/{camera}/{name}", _qos(name)) for name in CameraTopic),
-        ]
+        if group is not None:
+            protocol = _check_group(group, protocol)
         self._base = base
         self._link = MqttLink(
             address,
             client_id=f"edgecam-sub-{uuid.uuid4().hex[:10]}",
             protocol=protocol,
-            subscriptions=subscriptions,
+            subscriptions=_subscriptions(f"{base}/{device}", camera, group),
             timing=timing,
         )
-        self._inbox = _Inbox(max_messages)
+        self._inbox = Inbox(max_messages)
+        self._repeats = Repeats(_REMEMBERED_IDS)
         self._faulty_topics: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edgecam-subscriber", daemon=True)
         self._failure: BaseException | None = None
         self.malformed = 0
         """Payloads that could not be read."""
+        self.repeats = 0
+        """Events that came again."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -180,6 +193,9 @@ class Subscriber:
                 self._faulty_topics.add(received.topic)
                 log.warning("message ignored topic=%s reason=%s", received.topic, error)
             return
+        if isinstance(message, EventMessage) and self._repeats.is_repeat(message.topic, message.id):
+            self.repeats += 1
+            return
         self._inbox.put(message)
 
 
@@ -193,41 +209,23 @@ def _check_filter(*, base: str, device: str, camera: str) -> None:
             raise UsageError(f'{name}: expected an id (a-z, 0-9, _ and -) or + for all, got "{level}"')
 
 
+def _check_group(group: str, protocol: Protocol) -> Protocol:
+    """The version to speak; where none but 3.1.1 is spoken, `$share` is a topic that nobody publishes on."""
+    if not re.fullmatch(ID_PATTERN, group):
+        raise UsageError(f'group: expected a name (a-z, 0-9, _ and -), got "{group}"')
+    if protocol is Protocol.V311:
+        raise UsageError("group: shared subscriptions need MQTT 5; leave protocol to auto")
+    return Protocol.V5
+
+
+def _subscriptions(prefix: str, camera: str, group: str | None) -> list[tuple[str, int]]:
+    if group is not None:
+        return [(f"$share/{group}/{prefix}/{camera}/{CameraTopic.EVENT}", 1)]
+    return [
+        *((f"{prefix}/{name}", _qos(name)) for name in DeviceTopic),
+        *((f"{prefix}/{camera}/{name}", _qos(name)) for name in CameraTopic),
+    ]
+
+
 def _qos(name: DeviceTopic | CameraTopic) -> int:
     return 0 if name in {DeviceTopic.STATS, CameraTopic.PREDICTION} else 1
-
-
-class _Inbox:
-    """A bounded queue between the two threads."""
-
-    def __init__(self, max_messages: int) -> None:
-        self._max_messages = max_messages
-        self._messages: deque[Message] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self.dropped = 0
-
-    def put(self, message: Message) -> None:
-        """Never waits; when full, the oldest prediction goes, or else the oldest of all."""
-        with self._changed:
-            if len(self._messages) >= self._max_messages:
-                self.dropped += 1
-                del self._messages[self._victim()]
-            self._messages.append(message)
-            self._changed.notify()
-
-    def get(self, timeout_s: float | None) -> Message | None:
-        """The oldest; None after the time, or when closed and empty."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._messages or self._closed, timeout_s)
-            return self._messages.popleft() if self._messages else None
-
-    def _victim(self) -> int:
-        predictions = (i for i, m in enumerate(self._messages) if isinstance(m, PredictionMessage))
-        return next(predictions, 0)
-
-    def close(self) -> None:
-        """Let nobody wait any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()

@@ -73,7 +73,7 @@ PURE = (
     "config.hours", "model.card", "model.model", "publish.topics", "publish.messages", "publish.drafts",
     "publish.wire", "publish.received", "pipeline.scheduler", "pipeline.freshness", "pipeline.estimate",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
-    "measure.compare",
+    "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets", "select", "shutil",

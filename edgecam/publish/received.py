@@ -180,7 +180,7 @@ def parse_message(topic: str, address: Address, payload: bytes, *, retained: boo
         if payload not in _AVAILABILITY:
             raise ValueError("expected online or offline")
         return AvailabilityMessage(**origin, body={}, online=_AVAILABILITY[payload])
-    body = _read_object(payload)
+    body = read_object(payload)
     if address.camera is not None:
         origin["camera"] = address.camera
     try:
@@ -191,11 +191,11 @@ def parse_message(topic: str, address: Address, payload: bytes, *, retained: boo
         raise ValueError(f"{where}: {first['msg']}") from None
 
 
-def _read_object(payload: bytes) -> dict[str, Any]:
-    """A JSON object whose texts can be written again; Python alone would take NaN and half characters."""
+def read_object(payload: bytes) -> dict[str, Any]:
+    """A JSON object whose texts can be written again; Python alone takes NaN, 1e999, half characters."""
     try:
         body = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
-        json.dumps(body, ensure_ascii=False).encode("utf-8")
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON in UTF-8: {error}") from None
     if not isinstance(body, dict):
