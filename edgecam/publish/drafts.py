@@ -22,8 +22,8 @@ class Draft(Protocol):
     def result(self) -> Result | None:
         """The classified frame that it tells of; None: none, or it may be long past."""
 
-    def render(self, at: ClockReading, *, replayed: bool) -> Payload:
-        """The payload as it is at the moment of sending."""
+    def render(self, at: ClockReading, *, replayed: bool) -> Payload | bytes:
+        """The payload as it is at the moment of sending; bytes are no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +105,17 @@ class FixedDraft:
     result: None = None
 
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:  # noqa: ARG002 - see above
+        """As it was made."""
+        return self.payload
+
+
+@dataclass(frozen=True, slots=True)
+class RawDraft:
+    """A payload that is no JSON: a picture, a word, or nothing, which clears a retained topic."""
+
+    payload: bytes
+    result: None = None
+
+    def render(self, at: ClockReading, *, replayed: bool) -> bytes:  # noqa: ARG002 - see above
         """As it was made."""
         return self.payload

@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -53,14 +53,14 @@ class MqttLink:
         client_id: str,
         protocol: Protocol = Protocol.AUTO,
         will: Will | None = None,
-        subscriptions: Sequence[tuple[str, int]] = (),
+        subscriptions: Iterable[tuple[str, int]] = (),
         timing: LinkTiming | None = None,
         before_connect: Callable[[], None] | None = None,
     ) -> None:
         self._address = address
         self._client_id = client_id
         self._will = will
-        self._subscriptions = subscriptions
+        self._subscriptions = list(subscriptions)
         self._timing = timing or LinkTiming()
         self._before_connect = before_connect
         self._choice = ProtocolChoice(protocol)
@@ -107,6 +107,10 @@ class MqttLink:
         """True while what was published before has not left this machine."""
         return self._session is not None and self._session.congested
 
+    def subscribe(self, topic_filter: str, qos: int = 1) -> None:
+        """Hear what matches, from the next connection on; to be called before the first `step`."""
+        self._subscriptions.append((topic_filter, qos))
+
     def wake(self) -> None:
         """End a `step` that waits; from any thread, also after `close`."""
         # A full buffer is a wake-up that waits already.
@@ -138,16 +142,23 @@ class MqttLink:
         retain: bool,
         content_type: str = "application/json",
         expiry_s: int | None = None,
+        correlation: bytes | None = None,
     ) -> int | None:
         """Write a message to the socket.
 
         Returns the token that `Acknowledged` will carry (no more is heard of QoS 0), or None when there is no
-        connection (any more). Content type and expiry travel with MQTT 5 only.
+        connection (any more). Content type, expiry and correlation data travel with MQTT 5 only.
         """
         if self._session is None or not self.connected:
             return None
         return self._session.publish(
-            topic, payload, qos=qos, retain=retain, content_type=content_type, expiry_s=expiry_s
+            topic,
+            payload,
+            qos=qos,
+            retain=retain,
+            content_type=content_type,
+            expiry_s=expiry_s,
+            correlation=correlation,
         )
 
     def abandon(self) -> None:

@@ -1,11 +1,13 @@
 """What waits to be sent: every event until the broker has accepted it, only the newest of each state.
 
-Filled from any thread, never blocking; emptied by whoever sends. Four lanes, in the order of sending:
+Filled from any thread, never blocking; emptied by whoever sends. The lanes, in the order of sending:
 
 - `latest` (states, info): the newest per topic, remembered, and sent again on every new connection;
 - `event`: queued until accepted; when full the oldest goes out first and is counted as lost;
 - `notice`: the same, in a short queue of its own, so that notices never push out events;
 - `volatile` (predictions, stats): the newest per topic while connected; otherwise dropped and counted.
+
+And `picture` (snapshots): as `latest`, but sent last and at QoS 0, since it is large.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ class Delivery(StrEnum):
     EVENT = "event"
     NOTICE = "notice"
     VOLATILE = "volatile"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,16 +42,19 @@ class Outgoing:
     """The connection during or after which it was put, from 1; 0 before the first; see `Outbox.epoch`."""
     expiry_s: int | None = None
     """How long a broker may keep it (MQTT 5); None: for ever."""
+    content_type: str = "application/json"
+    correlation: bytes | None = None
+    """By which a requester knows its answer (MQTT 5)."""
 
     @property
     def qos(self) -> int:
-        """Only what is volatile may be lost."""
-        return 0 if self.delivery is Delivery.VOLATILE else 1
+        """Only what is volatile, or large, may be lost."""
+        return 0 if self.delivery in {Delivery.VOLATILE, Delivery.PICTURE} else 1
 
     @property
     def retain(self) -> bool:
         """A subscriber who comes later wants the newest of these."""
-        return self.delivery is Delivery.LATEST
+        return self.delivery in {Delivery.LATEST, Delivery.PICTURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +142,29 @@ class Outbox:
         self._notices = MemoryQueue(max_items=max_notices)
         self._latest: dict[str, Outgoing] = {}
         self._due: dict[str, None] = {}
-        """Topics of `_latest` that are to be sent, in order."""
+        """Topics of `_latest` that are to be sent, in order;"""
+        self._pictures_due: dict[str, None] = {}
+        """and those of its pictures."""
         self._volatile: dict[str, Outgoing] = {}
         self._connected = False
         self._epoch = 0
         self._published = self._refused = self._lost = self._dropped = 0
 
-    def put_state(self, topic: str, draft: Draft) -> None:
+    def put_state(self, topic: str, draft: Draft, *, content_type: str = "application/json") -> None:
         """Keep the newest of a retained topic; one that was not sent yet is replaced."""
         with self._lock:
-            self._latest[topic] = self._outgoing(topic, draft, Delivery.LATEST)
+            self._latest[topic] = Outgoing(
+                topic, draft, Delivery.LATEST, self._epoch, content_type=content_type
+            )
             self._due.setdefault(topic)
+
+    def put_picture(self, topic: str, draft: Draft, *, expiry_s: int) -> None:
+        """The same for a JPEG, or for nothing in its place."""
+        with self._lock:
+            self._latest[topic] = Outgoing(
+                topic, draft, Delivery.PICTURE, self._epoch, expiry_s, content_type="image/jpeg"
+            )
+            self._pictures_due.setdefault(topic)
 
     def put_event(self, topic: str, draft: EventDraft) -> int:
         """Queue an event; returns how many older ones were lost for it (0 or 1)."""
@@ -155,10 +173,11 @@ class Outbox:
             self._lost += lost
             return lost
 
-    def put_notice(self, topic: str, draft: FixedDraft) -> None:
-        """Queue a notice."""
+    def put_notice(self, topic: str, draft: FixedDraft, *, correlation: bytes | None = None) -> None:
+        """Queue a notice, or the answer to a command."""
+        item = Outgoing(topic, draft, Delivery.NOTICE, self._epoch, correlation=correlation)
         with self._lock:
-            self._dropped += self._notices.append(self._outgoing(topic, draft, Delivery.NOTICE))
+            self._dropped += self._notices.append(item)
 
     def put_volatile(self, topic: str, draft: Draft, *, expiry_s: int | None = None) -> None:
         """Offer something that is worth sending only now."""
@@ -173,7 +192,9 @@ class Outbox:
         with self._lock:
             self._connected = True
             self._epoch += 1
-            self._due = dict.fromkeys(self._latest)
+            pictures = {t for t, item in self._latest.items() if item.delivery is Delivery.PICTURE}
+            self._due = dict.fromkeys(topic for topic in self._latest if topic not in pictures)
+            self._pictures_due = dict.fromkeys(pictures)
 
     def disconnected(self) -> None:
         """The connection has gone: what was on its way is to be sent again."""
@@ -194,6 +215,8 @@ class Outbox:
             item = self._events.take() or self._notices.take()
             if item is None and self._volatile:
                 item = self._volatile.pop(next(iter(self._volatile)))
+            if item is None and self._pictures_due:
+                item = self._latest[self._pictures_due.popitem()[0]]
             return item
 
     def settle(self, item: Outgoing, *, accepted: bool) -> None:

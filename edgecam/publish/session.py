@@ -5,6 +5,7 @@ paho runs without a thread and without a queue here: `wait` reads and writes, `p
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import select
@@ -135,7 +136,15 @@ class Session:
             self._poll.register(ours, select.POLLIN | (select.POLLOUT if wanted[1] else 0))
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, content_type: str, expiry_s: int | None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        content_type: str,
+        expiry_s: int | None,
+        correlation: bytes | None = None,
     ) -> int | None:
         """Write a message to the socket; returns paho's message id, or None if that failed."""
         kind = (content_type, expiry_s)
@@ -143,11 +152,13 @@ class Session:
             self._known_properties[kind] = self._properties(
                 PacketTypes.PUBLISH, content_type=content_type, expiry_s=expiry_s
             )
+        properties = self._known_properties[kind]
+        if correlation is not None and properties is not None:
+            properties = copy.copy(properties)
+            properties.CorrelationData = correlation
         # Nobody asks whether a message at QoS 0 has left; to say so takes paho as long as to send it.
         self._client.on_publish = self._on_publish if qos else None
-        info = self._client.publish(
-            topic, payload, qos=qos, retain=retain, properties=self._known_properties[kind]
-        )
+        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         self._client.on_publish = self._on_publish
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
@@ -172,7 +183,7 @@ class Session:
             return None
         properties = Properties(packet_type)  # type: ignore[no-untyped-call] # as paho has it
         properties.ContentType = content_type
-        properties.PayloadFormatIndicator = 1  # UTF-8
+        properties.PayloadFormatIndicator = int(not content_type.startswith("image/"))  # 1: UTF-8
         if expiry_s is not None:
             properties.MessageExpiryInterval = expiry_s
         return properties
@@ -222,4 +233,13 @@ class Session:
                 log.warning("subscription refused topic=%s reason=%s", topic, reason)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._happenings.append(Received(message.topic, bytes(message.payload), retained=message.retain))
+        asked = message.properties
+        self._happenings.append(
+            Received(
+                message.topic,
+                bytes(message.payload),
+                retained=message.retain,
+                response_topic=getattr(asked, "ResponseTopic", None),
+                correlation=getattr(asked, "CorrelationData", None),
+            )
+        )

@@ -23,6 +23,13 @@ class CameraTopic(StrEnum):
     PREDICTION = "prediction"
 
 
+class ControlTopic(StrEnum):
+    """As `CameraTopic`, of what is no JSON."""
+
+    SNAPSHOT = "snapshot"
+    ENABLED = "enabled"
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
     """Every topic that one device publishes on: `<base>/<device>/…`."""
@@ -63,6 +70,26 @@ class Topics:
         """What the network said of each frame."""
         return f"{self.base}/{self.device}/{camera}/{CameraTopic.PREDICTION}"
 
+    def snapshot(self, camera: str) -> str:
+        """A JPEG of the last event, retained."""
+        return f"{self.base}/{self.device}/{camera}/{ControlTopic.SNAPSHOT}"
+
+    def enabled(self, camera: str) -> str:
+        """The camera's switch, `ON` or `OFF`, retained."""
+        return f"{self.base}/{self.device}/{camera}/{ControlTopic.ENABLED}"
+
+    def enabled_set(self, camera: str) -> str:
+        """Where the switch is set; `+` for the camera: any."""
+        return f"{self.enabled(camera)}/set"
+
+    def command(self, verb: str) -> str:
+        """Where a command is given."""
+        return f"{self.base}/{self.device}/cmd/{verb}"
+
+    def response(self, verb: str) -> str:
+        """Where it is answered, if the requester names no other topic."""
+        return f"{self.command(verb)}/response"
+
     def _device(self, name: DeviceTopic) -> str:
         return f"{self.base}/{self.device}/{name}"
 
@@ -89,3 +116,17 @@ def parse_topic(topic: str, *, base: str) -> Address | None:
             return Address(device=device, camera=camera, name=CameraTopic(name))
         case _:
             return None
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """Whether a topic is meant by a filter (MQTT 5.0, section 4.7)."""
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    # A wildcard at the front does not mean the broker's own topics.
+    if topic.startswith("$") and not topic_filter.startswith("$"):
+        return False
+    for number, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if number >= len(levels) or level not in ("+", levels[number]):
+            return False
+    return len(wanted) == len(levels)

@@ -110,6 +110,10 @@ class Received:
     topic: str
     payload: bytes
     retained: bool
+    response_topic: str | None = None
+    """Where the sender wants the answer (MQTT 5);"""
+    correlation: bytes | None = None
+    """and by what it will know the answer."""
 
 
 Happening = Connected | Disconnected | Acknowledged | Received

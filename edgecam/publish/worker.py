@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgecam.publish import messages
@@ -14,8 +14,8 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outage import Tally
 from edgecam.publish.outbox import Outbox, Outgoing
 from edgecam.publish.publisher import Publisher
-from edgecam.publish.topics import Topics
-from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Will
+from edgecam.publish.topics import Topics, matches
+from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Received, Will
 from edgecam.records import ClockReading
 from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
@@ -54,6 +54,7 @@ class PublishWorker:
 
     `heartbeat` is called every `heartbeat_s`, by this thread; it gives stats and states to the publisher.
     `sent` is told of each message handed over, with the BOOTTIMEs (ns) at which that began and ended.
+    `handlers`, by topic filter, are given what the link hears, by this thread: quick, and never raising.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PublishWorker:
         heartbeat: Callable[[], None],
         timing: PublishTiming | None = None,
         sent: Callable[[Draft, int, int], None] | None = None,
+        handlers: Mapping[str, Callable[[Received], None]] | None = None,
     ) -> None:
         self._link = link
         self._outbox = outbox
@@ -76,6 +78,7 @@ class PublishWorker:
         self._heartbeat = heartbeat
         self._timing = timing or PublishTiming()
         self._sent = sent
+        self._handlers = handlers or {}
         self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
         """Topic and message by token; None for an availability, which is no message of the outbox."""
         self._availability_due_s = self._heartbeat_due_s = self._look_due_s = 0.0
@@ -138,8 +141,14 @@ class PublishWorker:
                         self._tell(NoticeKind.SESSION_TAKEN, "another client connected with our client id")
                 case Acknowledged():
                     self._answered(happening)
-                case _:
-                    pass
+                case Received():
+                    self._hear(happening)
+
+    def _hear(self, message: Received) -> None:
+        """Whoever listens gets it; a topic filter of a broker's own invention is nobody's."""
+        for topic_filter, handle in self._handlers.items():
+            if matches(topic_filter, message.topic):
+                handle(message)
 
     def _answered(self, answer: Acknowledged) -> None:
         topic, item = self._unanswered.pop(answer.token, ("", None))
@@ -190,10 +199,12 @@ class PublishWorker:
             payload = item.draft.render(now, replayed=item.epoch < self._outbox.epoch)
             token = self._link.publish(
                 item.topic,
-                messages.encode(payload),
+                payload if isinstance(payload, bytes) else messages.encode(payload),
                 qos=item.qos,
                 retain=item.retain,
+                content_type=item.content_type,
                 expiry_s=item.expiry_s,
+                correlation=item.correlation,
             )
             if token is None:
                 break
