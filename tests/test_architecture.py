@@ -37,7 +37,9 @@ ROOMS = {
     "errors": room(),
     "records": room(outside="numpy"),
     "reports": room("records"),
-    "config": room("errors", "pydantic pydantic_core yaml"),
+    "broker_url": room(),
+    "tls": room(),
+    "config": room("errors broker_url tls", "pydantic pydantic_core yaml"),
     "backoff": room(),
     "clock": room("records"),
     "capture": room("records errors config", "numpy cv2 picamera2 libcamera"),
@@ -45,19 +47,19 @@ ROOMS = {
     "vision": room("records model", "numpy cv2"),
     "inference": room("records errors model vision", "numpy ai_edge_litert tflite_runtime"),
     "decision": room("records", "numpy"),
-    "publish": room("records reports errors backoff", "paho amqtt pydantic"),
+    "publish": room("records reports errors backoff broker_url tls", "paho amqtt pydantic"),
     "appliance": room("records reports errors"),
     "pipeline": room(
-        "records reports errors config backoff clock capture model vision inference decision publish"
-        " appliance",
+        "records reports errors broker_url tls config backoff clock capture model vision inference decision"
+        " publish appliance",
         "numpy cv2",
     ),
     "measure": room(
         "records reports errors config clock capture model inference publish appliance pipeline", "numpy"
     ),
-    "client": room("records reports errors config publish", "paho"),
+    "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
-        "records reports errors config clock capture model vision inference decision publish appliance"
+        "records reports errors tls config clock capture model vision inference decision publish appliance"
         " pipeline client measure",
         "numpy rich",
     ),
@@ -69,9 +71,10 @@ ROOMS = {
 
 # Pure: no clock, file, environment, thread, chance or logger; whatever they need is an argument.
 PURE = (
-    "records", "reports", "vision", "decision", "config.schema", "config.source", "config.rules",
-    "config.hours", "model.card", "model.model", "publish.topics", "publish.messages", "publish.drafts",
-    "publish.wire", "publish.received", "pipeline.scheduler", "pipeline.freshness", "pipeline.estimate",
+    "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
+    "config.rules", "config.hours", "model.card", "model.model", "publish.topics", "publish.messages",
+    "publish.drafts", "publish.wire", "publish.received", "publish.pulse", "pipeline.scheduler",
+    "pipeline.freshness", "pipeline.estimate",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecam.config.certificates import read_tls
 from edgecam.config.loader import LoadedConfig, leaves, load_config
 from edgecam.config.password import read_password
 from edgecam.config.source import hide_credentials, parse_source
@@ -57,6 +58,10 @@ def _check_files(loaded: LoadedConfig) -> None:
     problems: list[Problem] = []
     try:
         read_password(loaded.config.mqtt, loaded.folder, os.environ)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        read_tls(loaded.config.mqtt, loaded.folder)
     except ConfigError as error:
         problems += error.problems
     for name, model in loaded.config.models.items():

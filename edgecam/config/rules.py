@@ -6,10 +6,9 @@ The messages never repeat a value that may hold a password.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from edgecam.broker_url import parse_broker_url
 from edgecam.config.hours import parse_window
 
 ID_PATTERN = r"^[a-z0-9_-]+$"
@@ -20,60 +19,13 @@ TOPIC_WORDS = frozenset(
     | {"notice", "prediction", "snapshot", "state", "stats"}
 )
 
-_EMBEDDED_HOST = "127.0.0.1"
-_MQTT_PORT = 1883  # the registered port of MQTT without TLS
-_BROKER_EXPECTED = "expected embedded, embedded://HOST:PORT or mqtt://HOST[:PORT]"
 # Half-open: rounding of x + width may pass 1 by this much.
 _ROI_SLACK = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is, and whether edgecam starts it itself."""
-
-    embedded: bool
-    host: str
-    port: int
-
-
-def parse_broker(url: str) -> Broker:
-    """`mqtt.url` in parts.
-
-    Raises:
-        ValueError: not one of the accepted forms, or credentials in it.
-    """
-    if url == "embedded":
-        return Broker(embedded=True, host=_EMBEDDED_HOST, port=_MQTT_PORT)
-    if "@" in url:
-        raise ValueError(f"{_BROKER_EXPECTED}, got credentials in it; use username and password_file")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f'{_BROKER_EXPECTED}, got "{url}"') from None
-    if host and not is_host(host):
-        raise ValueError(f'{_BROKER_EXPECTED}; "{host}" is no host name')
-    embedded = parts.scheme == "embedded"
-    rest = parts.path not in ("", "/") or parts.query or parts.fragment
-    if parts.scheme not in ("embedded", "mqtt") or not host or rest or port == 0 or re.search(r"\s", url):
-        raise ValueError(f'{_BROKER_EXPECTED}, got "{url}"')
-    if port is None and embedded:
-        raise ValueError(f'{_BROKER_EXPECTED}, got "{url}" without a port')
-    return Broker(embedded=embedded, host=host, port=port or _MQTT_PORT)
-
-
-def is_host(name: str) -> bool:
-    """False for what no resolver takes: an empty label, or one of more than 63 bytes (RFC 1035, 2.3.4)."""
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        return False
-    return True
-
-
 def check_broker(url: str) -> str:
-    """The URL itself, if `parse_broker` accepts it."""
-    parse_broker(url)
+    """The URL itself, if `parse_broker_url` accepts it."""
+    parse_broker_url(url, embedded=True)
     return url
 
 

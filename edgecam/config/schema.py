@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from edgecam.broker_url import parse_broker_url
 from edgecam.config.rules import (
     ID_PATTERN,
     check_base,
@@ -199,13 +200,32 @@ class OutboxConfig(Block):
     """Events kept while the broker is away; beyond that the oldest are lost, counted and noticed."""
 
 
+class TlsConfig(Block):
+    """Files in PEM for `mqtts://` and `wss://`; the broker's certificate and name are always checked."""
+
+    ca: Text | None = None
+    """The CA that signed the broker's certificate; null: the system's CAs."""
+    cert: Text | None = None
+    """Our own certificate, for brokers that ask for one; null: none."""
+    key: Text | None = None
+    """The private key of `cert`, without a passphrase."""
+
+    @field_validator("key")
+    @classmethod
+    def _pair(cls, key: str | None, info: ValidationInfo) -> str | None:
+        if (key is None) != (info.data.get("cert", key) is None):
+            raise ValueError("expected cert and key together, or neither")
+        return key
+
+
 class MqttConfig(Block):
     """The broker, and what is published."""
 
     url: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(check_broker)] = Field(
         default="embedded", examples=["mqtt://192.168.1.10:1883", "embedded://0.0.0.0:1883"]
     )
-    """`embedded` (a broker of our own on 127.0.0.1:1883), `embedded://HOST:PORT`, or `mqtt://HOST[:PORT]`."""
+    """`embedded` (a broker of our own on 127.0.0.1:1883), `embedded://HOST:PORT`, `mqtt://HOST[:PORT]`, over
+    TLS `mqtts://HOST[:PORT]` (port 8883), over WebSocket `ws://HOST[:PORT][/PATH]`, over both `wss://…`."""
     base: Annotated[str, Field(max_length=200), AfterValidator(check_base)] = "edgecam"
     """First levels of every topic: `<base>/<device>/…`."""
     protocol: Protocol = "auto"
@@ -214,6 +234,8 @@ class MqttConfig(Block):
     """The name to log in with; null: none."""
     password_file: Text | None = Field(default=None, examples=["mqtt-password"])
     """File that holds the password alone; null: the systemd credential `mqtt-password`, if there is one."""
+    tls: TlsConfig = TlsConfig()
+    """Certificates, for `mqtts://` and `wss://`."""
     heartbeat_s: float = Field(default=60.0, ge=1, le=86400)
     """Seconds between repetitions of an unchanged state, and between two `stats`."""
     predictions: PredictionsConfig = PredictionsConfig()
@@ -227,6 +249,17 @@ class MqttConfig(Block):
         if password_file is not None and info.data.get("username", "?") is None:
             raise ValueError("expected a username beside it: MQTT 3.1.1 has no password without a name")
         return password_file
+
+    @model_validator(mode="after")
+    def _certificates_need_tls(self) -> Self:
+        keys = [name for name, path in self.tls if path is not None]
+        if keys and not parse_broker_url(self.url, embedded=True).encrypted:
+            text = (
+                f"expected mqtts:// or wss:// in mqtt.url beside it, got {self.url}, which is not encrypted"
+            )
+            problems = [(("mqtt", "tls", key), text) for key in keys]
+            raise PydanticCustomError("several", "{text}", {"text": text, "problems": problems})
+        return self
 
 
 class LogConfig(Block):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from edgecam.config.rules import is_host
+from edgecam.broker_url import is_host
 
 
 class SourceKind(StrEnum):

@@ -10,6 +10,7 @@ from threading import Event
 
 import cv2
 
+from edgecam.config.certificates import read_tls
 from edgecam.config.loader import LoadedConfig
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.build import build_workers
@@ -61,6 +62,7 @@ class Runner:
             loaded.config.mqtt,
             device=device,
             password=password,
+            tls=read_tls(loaded.config.mqtt, loaded.folder),
             heartbeat=self._heartbeat,
             fail=self._fail,
             witness=witness if witnesses else None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event
 
+from edgecam.broker_url import parse_broker_url
 from edgecam.clock import Clock
-from edgecam.config.rules import parse_broker
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.witness import Stage, Witness
@@ -16,8 +16,9 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import MemoryQueue, Outbox
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import BrokerAddress, Protocol
+from edgecam.publish.wire import Protocol, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
+from edgecam.tls import TlsFiles
 
 # Tells several edgecams of one device apart; there is one until the unit template names them.
 _INSTANCE = "main"
@@ -32,6 +33,7 @@ class Uplink:
         *,
         device: str,
         password: str | None,
+        tls: TlsFiles,
         heartbeat: Callable[[], None],
         fail: Callable[[BaseException], None],
         witness: Witness | None = None,
@@ -42,6 +44,7 @@ class Uplink:
             config: the block `mqtt`.
             device: this box.
             password: the login's.
+            tls: the files for an encrypted connection.
             heartbeat: what to do each heartbeat.
             fail: whom to tell that the publish worker has died.
             witness: sees what is sent.
@@ -54,10 +57,10 @@ class Uplink:
         self._outbox = Outbox(MemoryQueue(max_items=config.outbox.max_events))
         self._topics = Topics(config.base, device)
         self._clock = Clock()
-        where = parse_broker(config.url)
+        where = parse_broker_url(config.url, embedded=True)
         self._broker = EmbeddedBroker(where.host, where.port) if where.embedded else None
         self._link = MqttLink(
-            BrokerAddress(where.host, where.port, config.username, password),
+            address_of(where, username=config.username, password=password, tls=tls),
             client_id=f"{config.base.replace('/', '-')}-{device}-{_INSTANCE}",
             # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
             protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),

@@ -18,21 +18,23 @@ from typing import Self
 
 from edgecam.backoff import Backoff
 from edgecam.errors import BrokerError
+from edgecam.publish import verdict
 from edgecam.publish.outage import Outage
 from edgecam.publish.session import Session
+from edgecam.publish.transport import WebSocketError
 from edgecam.publish.wire import (
-    BAD_LOGIN,
-    UNSUPPORTED_PROTOCOL,
     BrokerAddress,
     Connected,
     Disconnected,
     Failure,
     Happening,
+    LinkStatus,
     LinkTiming,
     Protocol,
     ProtocolChoice,
     Will,
 )
+from edgecam.tls import TlsError
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class MqttLink:
         self._answer_due_s = 0.0
         self._backoff = Backoff(first_s=self._timing.backoff_min_s, cap_s=self._timing.backoff_max_s)
         self._retry_due_s = 0.0
+        self._last_failure: tuple[Failure | None, str] = (None, "")
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +113,22 @@ class MqttLink:
     def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         """Hear what matches, from the next connection on; to be called before the first `step`."""
         self._subscriptions.append((topic_filter, qos))
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link is now; from any thread."""
+        connected_s, now_s = self._connected_s, time.monotonic()
+        failure, reason = self._last_failure
+        waiting = self._session is None and self._retry_due_s > 0
+        return LinkStatus(
+            broker=str(self._address),
+            encrypted=self._address.encrypted,
+            connected_s=None if connected_s is None else now_s - connected_s,
+            protocol=None if connected_s is None else self._choice.current,
+            failure=failure,
+            reason=reason,
+            next_attempt_s=max(0.0, self._retry_due_s - now_s) if waiting else None,
+        )
 
     def wake(self) -> None:
         """End a `step` that waits; from any thread, also after `close`."""
@@ -195,6 +214,10 @@ class MqttLink:
             session.start(self._timing)
         except BrokerError as error:
             self._failed(Failure.UNREACHABLE, str(error))
+        except TlsError as error:
+            self._failed(Failure.TLS, str(error))
+        except WebSocketError as error:
+            self._failed(Failure.WEBSOCKET, str(error))
         except OSError as error:
             self._failed(Failure.UNREACHABLE, error.strerror or str(error))
         except UnicodeError:
@@ -230,7 +253,7 @@ class MqttLink:
             happenings.append(Disconnected(session_taken=session.session_taken))
             self._lost(session)
         elif session.ended:
-            self._refused(session)
+            self._failed(*verdict.refused(session, self._choice.current))
         elif not self.connected and time.monotonic() >= self._answer_due_s:
             version = self._choice.current
             self._failed(Failure.MUTE, f"no answer to MQTT {version} within {self._timing.connack_s:g} s")
@@ -244,32 +267,18 @@ class MqttLink:
         if session.session_taken:
             # Whoever has our id will come back, too: let the two not push each other out all the time.
             self._backoff.widen()
-        farewell = session.farewell
-        self._retry_later(f"ended by the broker: {farewell}" if farewell else "connection lost")
-
-    def _refused(self, session: Session) -> None:
-        """An attempt has ended without success."""
-        version, answer = self._choice.current, session.answer
-        if answer is None:
-            self._failed(Failure.CLOSED, f"it closed the connection instead of answering to MQTT {version}")
-        elif answer.value == UNSUPPORTED_PROTOCOL:
-            self._failed(Failure.VERSION, f"it does not speak MQTT {version}")
-        elif answer.value in BAD_LOGIN:
-            self._failed(
-                Failure.REFUSED, f"login refused ({answer}): check mqtt.username, mqtt.password_file"
-            )
-        else:
-            self._failed(Failure.REFUSED, f"refused ({answer})")
+        self._retry_later(*verdict.lost(session))
 
     def _failed(self, failure: Failure, text: str) -> None:
         if self._choice.failed(failure):
             log.debug("trying the older version of MQTT broker=%s reason=%s", self._address, text)
             self.abandon()
         else:
-            self._retry_later(text)
+            self._retry_later(failure, text)
 
-    def _retry_later(self, text: str) -> None:
+    def _retry_later(self, failure: Failure, text: str) -> None:
         now_s = time.monotonic()
+        self._last_failure = (failure, text)
         self._outage.failed(text, now_s=now_s)
         self.abandon()
         self._retry_due_s = now_s + self._backoff.next_s()

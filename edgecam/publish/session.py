@@ -10,7 +10,9 @@ import logging
 import math
 import select
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -19,6 +21,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edgecam.publish.pulse import Pulse
+from edgecam.publish.transport import WebSocketError, open_socket
 from edgecam.publish.wire import (
     SESSION_TAKEN,
     Acknowledged,
@@ -29,12 +33,25 @@ from edgecam.publish.wire import (
     Received,
     Will,
 )
+from edgecam.tls import TlsSocket
 
 log = logging.getLogger(__name__)
 
 _PAHO_VERSION = {Protocol.V5: MQTTProtocolVersion.MQTTv5, Protocol.V311: MQTTProtocolVersion.MQTTv311}
 # Few enough that a slow broker delays a fresh state by little, enough to fill a long line.
 _WINDOW = 20
+
+
+class _Client(Client):
+    """paho's, on a socket of ours, which it would open without options, and leave open when it fails."""
+
+    address: BrokerAddress
+    timing: LinkTiming
+    our_socket: socket.socket | None = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        self.our_socket = open_socket(self.address, self.timing)
+        return self.our_socket
 
 
 class Session:
@@ -60,13 +77,20 @@ class Session:
         """The broker's answer to CONNECT."""
         self.farewell: ReasonCode | None = None
         """Why the broker ended the connection, if it said so (MQTT 5)."""
-        self._client = Client(
+        self.silent = False
+        """True when the other end has gone without a word."""
+        self._pulse = Pulse(0, now_s=time.monotonic())
+        self._client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=_PAHO_VERSION[version],
             # Otherwise paho tries version 3.1 by itself, in the middle of a read.
             reconnect_on_failure=False,
+            transport="websockets" if address.websocket else "tcp",
         )
+        self._client.address = address
+        if address.websocket:
+            self._client.ws_set_options(address.path, headers=_without_origin)
         # 0: paho hands over at once; `window` is kept by whoever publishes.
         self._client.max_inflight_messages = 0
         if address.username is not None:
@@ -86,8 +110,19 @@ class Session:
 
     @property
     def ended(self) -> bool:
-        """True when there is no socket (any more)."""
-        return self._client.socket() is None
+        """True when there is no connection (any more)."""
+        return self.silent or self._client.socket() is None
+
+    @property
+    def encrypted(self) -> bool:
+        """True over TLS."""
+        return self._address.encrypted
+
+    @property
+    def tls_failure(self) -> str | None:
+        """How TLS failed after the handshake, in words; None if it did not."""
+        sock = self._client.our_socket
+        return sock.failure if isinstance(sock, TlsSocket) else None
 
     @property
     def session_taken(self) -> bool:
@@ -100,13 +135,25 @@ class Session:
         return self._client.want_write()
 
     def start(self, timing: LinkTiming) -> None:
-        """Connect the socket and send CONNECT; raises OSError."""
+        """Connect the socket and send CONNECT.
+
+        Raises:
+            TlsError: no encryption, or none to be trusted.
+            WebSocketError: the host is there, but no WebSocket.
+            OSError: the host cannot be reached.
+            UnicodeError: its name is none.
+        """
+        self._client.timing = timing
         self._client.connect_timeout = timing.connect_s
-        self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
-        sock = self._client.socket()
-        if isinstance(sock, socket.socket):
-            # Nagle's algorithm would hold a message back until the one before is acknowledged.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
+        except (OSError, ValueError, IndexError) as error:
+            sock = self._client.our_socket
+            if sock is None:
+                raise
+            # What paho makes of an answer that is no WebSocket's.
+            sock.close()
+            raise WebSocketError(self.tls_failure or str(error), path=self._address.path) from None
 
     def wait(self, waker: socket.socket, timeout_s: float, turn: threading.Lock) -> None:
         """Wait for the broker or for a byte on `waker`, without the turn; read and write what can be."""
@@ -115,17 +162,34 @@ class Session:
             return
         ours = sock.fileno()
         self._ask_poll(ours, waker)
+        # TLS decrypts whole records: what lies there already, poll does not see.
+        readable = (
+            isinstance(self._client.our_socket, ssl.SSLSocket) and self._client.our_socket.pending() > 0
+        )
+        timeout_s = 0.0 if readable else min(timeout_s, self._pulse.due_s(time.monotonic()))
         turn.release()
         try:
             ready = self._poll.poll(math.ceil(timeout_s * 1000))
         finally:
             turn.acquire()
+        writable = False
         for number, events in ready:
-            if number == ours and events & ~select.POLLOUT:
-                self._client.loop_read()
-            if number == ours and events & select.POLLOUT:
-                self._client.loop_write()
+            readable = readable or (number == ours and events & ~select.POLLOUT != 0)
+            writable = writable or (number == ours and events & select.POLLOUT != 0)
+        if readable:
+            self._client.loop_read()
+            self._pulse.heard(time.monotonic())
+        if writable:
+            self._client.loop_write()
         self._client.loop_misc()
+        self._take_pulse()
+
+    def _take_pulse(self) -> None:
+        """Paho has sent the ping if one was due; see whether the answer is overdue."""
+        now_s = time.monotonic()
+        if self._pulse.lost(now_s):
+            self.silent = True
+        self._pulse.asked(now_s)
 
     def _ask_poll(self, ours: int, waker: socket.socket) -> None:
         """Tell the poll object what to watch; each message comes by here, and seldom changes it."""
@@ -200,6 +264,8 @@ class Session:
         if reason.is_failure:
             return
         self.accepted = True
+        # The broker may have set another than we wished.
+        self._pulse = Pulse(client.keepalive, now_s=time.monotonic())
         self.window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
         if self._subscriptions:
             client.subscribe(self._subscriptions)
@@ -243,3 +309,8 @@ class Session:
                 correlation=getattr(asked, "CorrelationData", None),
             )
         )
+
+
+def _without_origin(headers: dict[str, str]) -> dict[str, str]:
+    """The handshake's headers: `Origin` is for browsers, and a server may hold it against us."""
+    return {name: text for name, text in headers.items() if name != "Origin"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import urlsplit
 
-DEFAULT_PORT = 1883
+from edgecam.broker_url import BrokerUrl, parse_broker_url
+from edgecam.tls import NO_FILES, TlsFiles
 
 # Reason codes of MQTT 5; the return codes of 3.1.1 are translated to them.
 UNSUPPORTED_PROTOCOL = 0x84
@@ -25,35 +25,34 @@ class Protocol(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """Where a broker is, and who we are to it."""
+class BrokerAddress(BrokerUrl):
+    """Where a broker is, and who we are to it; as text without the login, as it is logged."""
 
-    host: str
-    port: int = DEFAULT_PORT
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        """Without the login, as it is logged."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"mqtt://{host}:{self.port}"
+    tls: TlsFiles = NO_FILES
 
 
-def parse_broker(url: str, *, username: str | None = None, password: str | None = None) -> BrokerAddress:
-    """The address in `mqtt://host[:port]`; raises ValueError with what is wrong and the remedy."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"expected mqtt://host or mqtt://host:port ({error})") from None
-    if parts.username is not None or parts.password is not None:
-        # The text is not repeated: it holds a secret.
-        raise ValueError(
-            "expected mqtt://host:port without a login; give username and password apart from it"
-        )
-    if parts.scheme != "mqtt" or not host or port == 0 or parts.path.strip("/") or parts.query:
-        raise ValueError(f"expected mqtt://host or mqtt://host:port, got {url!r}")
-    return BrokerAddress(host=host, port=port or DEFAULT_PORT, username=username, password=password)
+def address_of(
+    url: BrokerUrl,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    tls: TlsFiles = NO_FILES,
+) -> BrokerAddress:
+    """A place, and who we are there; raises ValueError for certificates where nothing is encrypted."""
+    if tls != NO_FILES and not url.encrypted:
+        raise ValueError(f"certificates need mqtts:// or wss://, got {url}, which is not encrypted")
+    return BrokerAddress(
+        url.host, url.port, url.scheme, url.path, username=username, password=password, tls=tls
+    )
+
+
+def parse_broker(
+    url: str, *, username: str | None = None, password: str | None = None, tls: TlsFiles = NO_FILES
+) -> BrokerAddress:
+    """As `address_of`, from a URL's text; raises ValueError with what is wrong and the remedy."""
+    return address_of(parse_broker_url(url), username=username, password=password, tls=tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class LinkTiming:
     """How long the link waits, and for what."""
 
     connect_s: float = 3.0
-    """For the TCP connection, per address of the host."""
+    """For the TCP connection, per address of the host; as long again for the TLS handshake."""
     connack_s: float = 5.0
     """For the broker's answer."""
     backoff_min_s: float = 1.0
@@ -120,18 +119,45 @@ Happening = Connected | Disconnected | Acknowledged | Received
 
 
 class Failure(StrEnum):
-    """How an attempt to connect ended."""
+    """How an attempt to connect, or a connection, ended."""
 
     UNREACHABLE = "unreachable"
     """No connection; says nothing about versions."""
+    TLS = "tls"
+    """No encryption, or none that can be trusted: CA, name, date, a file of ours."""
+    WEBSOCKET = "websocket"
+    """Somebody is there, but no WebSocket at this path."""
     VERSION = "version"
     """The broker refused this version of MQTT."""
     CLOSED = "closed"
-    """It closed the connection instead of answering."""
+    """It closed the connection instead of answering, or later."""
     MUTE = "mute"
-    """It answered nothing."""
+    """It answered nothing (any more)."""
+    REFUSED_LOGIN = "refused_login"
+    """Wrong name or password."""
     REFUSED = "refused"
-    """It understood, and refused: a login, mostly."""
+    """It understood, and refused for another reason."""
+    SESSION_TAKEN = "session_taken"
+    """Another client has connected with our client id."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How the link is, for people and programs to read."""
+
+    broker: str
+    """Its URL, without a login."""
+    encrypted: bool
+    connected_s: float | None
+    """How long the present connection has lasted, in seconds; None: there is none."""
+    protocol: Protocol | None
+    """What is spoken; None when not connected."""
+    failure: Failure | None
+    """The last failure, also after it is over; None: there was none."""
+    reason: str
+    """That failure in words, with what to do; empty: there was none."""
+    next_attempt_s: float | None
+    """Seconds until the next attempt; None while connected or connecting."""
 
 
 class ProtocolChoice:

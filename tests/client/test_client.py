@@ -211,7 +211,7 @@ def test_no_payload_raises_anything_else(payload: bytes) -> None:
 
 def test_a_wrong_url_is_told_at_once() -> None:
     """Exit code 2, not a thread that never connects."""
-    with pytest.raises(UsageError, match="expected mqtt://host"):
+    with pytest.raises(UsageError, match="expected mqtt://HOST"):
         Subscriber("http://box")
 
 

@@ -185,7 +185,7 @@ mqtt:
   password: hunter2
   password_file: x
   outbox: 5
-  url: mqtts://host
+  url: http://host
 """
         )
     )
@@ -220,8 +220,9 @@ mqtt:
         ),
         "config.yaml:23:3: mqtt.outbox: expected a map of keys, got 5",
         (
-            "config.yaml:24:3: mqtt.url: expected embedded, embedded://HOST:PORT or mqtt://HOST[:PORT], "
-            'got "mqtts://host"'
+            "config.yaml:24:3: mqtt.url: expected embedded, embedded://HOST:PORT, mqtt://HOST[:PORT], "
+            "mqtts://HOST[:PORT], ws://HOST[:PORT][/PATH] or wss://HOST[:PORT][/PATH], "
+            'got "http://host"'
         ),
     ]
 

@@ -7,64 +7,12 @@ from pydantic import ValidationError
 
 from edgecam.config.rules import (
     TOPIC_WORDS,
-    Broker,
     check_base,
     check_camera_id,
     check_control,
     check_roi,
-    parse_broker,
 )
 from edgecam.config.schema import CameraConfig, Config
-
-
-@pytest.mark.parametrize(
-    ("url", "broker"),
-    [
-        ("embedded", Broker(embedded=True, host="127.0.0.1", port=1883)),
-        ("embedded://0.0.0.0:1884", Broker(embedded=True, host="0.0.0.0", port=1884)),  # noqa: S104 - no socket
-        ("mqtt://broker", Broker(embedded=False, host="broker", port=1883)),
-        ("mqtt://broker:8883/", Broker(embedded=False, host="broker", port=8883)),
-        ("mqtt://[::1]:1885", Broker(embedded=False, host="::1", port=1885)),
-    ],
-)
-def test_a_broker_url_is_read_in_parts(url: str, broker: Broker) -> None:
-    """1883 is the port unless another is given."""
-    assert parse_broker(url) == broker
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "broker",
-        "localhost:1883",
-        "mqtt:",
-        "mqtt://",
-        "mqtt://:1883",
-        "mqtt://host:0",
-        "mqtt://host:99999",
-        "mqtt://host:x",
-        "mqtt://[host",
-        "mqtt://host/path",
-        "mqtt://host?x=1",
-        "mqtt://ho st",
-        "mqtts://host",
-        "ws://host",
-        "embedded://",
-        "embedded://host",
-    ],
-)
-def test_other_broker_urls_are_refused_with_the_accepted_forms(url: str) -> None:
-    """The message says what would be right."""
-    with pytest.raises(ValueError, match=r"expected embedded, embedded://HOST:PORT or mqtt://HOST\[:PORT\]"):
-        parse_broker(url)
-
-
-def test_credentials_in_a_broker_url_are_refused_with_the_remedy() -> None:
-    """They would stand in a file that is shown around; the message does not repeat them."""
-    with pytest.raises(ValueError, match="use username and password_file") as caught:
-        parse_broker("mqtt://me:hunter2@host")
-    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("base", ["edgecam", "home/porch 1", "a/b/c"])

@@ -1,0 +1,35 @@
+"""Why a connection did not come about, or ended: the kind, and words that say what to do."""
+
+from __future__ import annotations
+
+from edgecam.publish.session import Session
+from edgecam.publish.wire import BAD_LOGIN, UNSUPPORTED_PROTOCOL, Failure, Protocol
+
+
+def refused(session: Session, version: Protocol) -> tuple[Failure, str]:
+    """Of an attempt that ended without success."""
+    answer = session.answer
+    if answer is None and session.tls_failure:
+        return Failure.TLS, session.tls_failure
+    if answer is None:
+        hint = "" if session.encrypted else " (if this port is for TLS: mqtts:// or wss://)"
+        return Failure.CLOSED, f"it closed the connection instead of answering to MQTT {version}{hint}"
+    if answer.value == UNSUPPORTED_PROTOCOL:
+        return Failure.VERSION, f"it does not speak MQTT {version}"
+    if answer.value in BAD_LOGIN:
+        text = f"login refused ({answer}): check mqtt.username, mqtt.password_file"
+        return Failure.REFUSED_LOGIN, text
+    return Failure.REFUSED, f"refused ({answer})"
+
+
+def lost(session: Session) -> tuple[Failure, str]:
+    """Of a connection that had been accepted."""
+    farewell = session.farewell
+    if session.session_taken:
+        text = f"ended by the broker: {farewell}; another client has this client id: give each its own device"
+        return Failure.SESSION_TAKEN, text
+    if session.silent:
+        return Failure.MUTE, "connection lost: no answer to a ping"
+    if session.tls_failure:
+        return Failure.TLS, session.tls_failure
+    return Failure.CLOSED, f"ended by the broker: {farewell}" if farewell else "connection lost"
