@@ -1,0 +1,1 @@
+"""Made and mutilated messages, thrown at what reads strangers' words."""
