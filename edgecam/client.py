@@ -166,6 +166,9 @@ class Subscriber:
         self._link.wake()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
+        if self._thread.ident is None:
+            # Never entered: nobody else will.
+            self._link.close()
         self._inbox.close()
 
     def _run(self) -> None:
