@@ -154,6 +154,22 @@ def watch(
     )
 
 
+@app.command()
+def discovery(
+    config: Config = None,
+    sets: Sets = None,
+    *,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the announcements, by topic, as JSON.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Clear them on the broker.")] = False,
+) -> None:
+    """Show what Home Assistant is told about this device, or take it back."""
+    from edgecam.commands.discovery import discovery as command
+
+    command(config, sets=sets or (), show=show, remove=remove)
+
+
 @models_app.command("list")
 def models_list(
     folder: Annotated[Path, typer.Option(help="Where the configuration lies.")] = Path(),

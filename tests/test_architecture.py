@@ -60,7 +60,7 @@ ROOMS = {
     "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
         "records reports errors tls config clock capture model vision inference decision publish appliance"
-        " pipeline client measure",
+        " pipeline client measure broker_url",
         "numpy rich",
     ),
     "cli_options": room(outside="typer"),
@@ -75,6 +75,7 @@ PURE = (
     "config.rules", "config.hours", "model.card", "model.model", "publish.topics", "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.pulse", "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate",
+    "publish.discovery", "publish.entities", "pipeline.announcing",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip

@@ -218,6 +218,15 @@ class TlsConfig(Block):
         return key
 
 
+class HomeAssistantConfig(Block):
+    """Home Assistant's MQTT discovery: devices and entities with nothing to set up there."""
+
+    enabled: bool = False
+    """Announce this device and its cameras."""
+    prefix: Annotated[str, Field(max_length=200), AfterValidator(check_base)] = "homeassistant"
+    """The discovery prefix, as Home Assistant's MQTT integration has it."""
+
+
 class MqttConfig(Block):
     """The broker, and what is published."""
 
@@ -242,6 +251,8 @@ class MqttConfig(Block):
     """What the network said of single frames, as its own topic."""
     outbox: OutboxConfig = OutboxConfig()
     """What waits for the broker."""
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+    """Home Assistant's MQTT discovery."""
 
     @field_validator("password_file")
     @classmethod

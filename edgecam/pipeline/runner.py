@@ -12,6 +12,7 @@ import cv2
 
 from edgecam.config.certificates import read_tls
 from edgecam.config.loader import LoadedConfig
+from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.build import build_workers
 from edgecam.pipeline.reporting import Reporter
@@ -58,6 +59,7 @@ class Runner:
         self.stop_capture, self.stop_engines = Event(), Event()
         self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
         witness = Witnesses(witnesses)
+        announced = loaded.config.mqtt.home_assistant.enabled
         self._uplink = Uplink(
             loaded.config.mqtt,
             device=device,
@@ -65,6 +67,7 @@ class Runner:
             tls=read_tls(loaded.config.mqtt, loaded.folder),
             heartbeat=self._heartbeat,
             fail=self._fail,
+            announcements=home_assistant_announcements(loaded.config, device=device) if announced else None,
             witness=witness if witnesses else None,
         )
         self._reporter = Reporter(plan, self._uplink.publisher)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event
 
 from edgecam.broker_url import parse_broker_url
@@ -10,13 +10,16 @@ from edgecam.clock import Clock
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.witness import Stage, Witness
+from edgecam.publish.announcer import Announcer
 from edgecam.publish.broker import EmbeddedBroker
+from edgecam.publish.discovery import birth_topic
 from edgecam.publish.drafts import Draft
+from edgecam.publish.messages import Payload
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import MemoryQueue, Outbox
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import Protocol, address_of
+from edgecam.publish.wire import Protocol, Received, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
 from edgecam.tls import TlsFiles
 
@@ -36,6 +39,7 @@ class Uplink:
         tls: TlsFiles,
         heartbeat: Callable[[], None],
         fail: Callable[[BaseException], None],
+        announcements: Mapping[str, Payload] | None = None,
         witness: Witness | None = None,
     ) -> None:
         """Build everything.
@@ -47,6 +51,7 @@ class Uplink:
             tls: the files for an encrypted connection.
             heartbeat: what to do each heartbeat.
             fail: whom to tell that the publish worker has died.
+            announcements: what Home Assistant is told, by topic; None: nothing.
             witness: sees what is sent.
         """
         self._witness = witness
@@ -56,6 +61,13 @@ class Uplink:
         self._stop = Event()
         self._outbox = Outbox(MemoryQueue(max_items=config.outbox.max_events))
         self._topics = Topics(config.base, device)
+        self._handlers: dict[str, Callable[[Received], None]] = {}
+        """By topic: these are our subscriptions."""
+        self._chores: list[Callable[[float], None]] = []
+        if announcements is not None:
+            announcer = Announcer(self._outbox, announcements)
+            self._handlers[birth_topic(config.home_assistant.prefix)] = announcer.on_birth
+            self._chores.append(announcer.keep_time)
         self._clock = Clock()
         where = parse_broker_url(config.url, embedded=True)
         self._broker = EmbeddedBroker(where.host, where.port) if where.embedded else None
@@ -65,6 +77,7 @@ class Uplink:
             # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
             protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),
             will=will_of(self._topics),
+            subscriptions=[(topic, 1) for topic in self._handlers],
             before_connect=self._broker.ensure_running if self._broker else None,
         )
         self.publisher = Publisher(self._link, self._outbox, self._topics, read_clock=self._clock.read)
@@ -86,6 +99,8 @@ class Uplink:
             heartbeat=self._heartbeat,
             timing=PublishTiming(heartbeat_s=self._config.heartbeat_s),
             sent=self._sent if self._witness else None,
+            handlers=self._handlers,
+            chores=self._chores,
         )
         self._crew.start("publish", lambda: worker.run(self._stop))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecam.publish import messages
@@ -55,6 +55,7 @@ class PublishWorker:
     `heartbeat` is called every `heartbeat_s`, by this thread; it gives stats and states to the publisher.
     `sent` is told of each message handed over, with the BOOTTIMEs (ns) at which that began and ended.
     `handlers`, by topic filter, are given what the link hears, by this thread: quick, and never raising.
+    `chores` are told the monotonic time (s), some times a second while connected, by this thread, too.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class PublishWorker:
         timing: PublishTiming | None = None,
         sent: Callable[[Draft, int, int], None] | None = None,
         handlers: Mapping[str, Callable[[Received], None]] | None = None,
+        chores: Sequence[Callable[[float], None]] = (),
     ) -> None:
         self._link = link
         self._outbox = outbox
@@ -79,6 +81,7 @@ class PublishWorker:
         self._timing = timing or PublishTiming()
         self._sent = sent
         self._handlers = handlers or {}
+        self._chores = chores
         self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
         """Topic and message by token; None for an availability, which is no message of the outbox."""
         self._availability_due_s = self._heartbeat_due_s = self._look_due_s = 0.0
@@ -176,6 +179,8 @@ class PublishWorker:
             self._heartbeat()
         if not self._link.connected:
             return
+        for chore in self._chores:
+            chore(now_s)
         if now_s >= self._availability_due_s:
             self._availability_due_s = now_s + self._timing.availability_s
             self._publish_availability(messages.ONLINE)
