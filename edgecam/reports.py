@@ -22,6 +22,8 @@ class NoticeKind(StrEnum):
     CONFIG_REFUSED = "config_refused"
     CONFIG_APPLIED = "config_applied"
     OUTBOX_LOSS = "outbox_loss"
+    OUTBOX_DEGRADED = "outbox_degraded"
+    OUTBOX_RESTORED = "outbox_restored"
     PUBLISH_REFUSED = "publish_refused"
     SESSION_TAKEN = "session_taken"
 

@@ -16,8 +16,9 @@ from edgecam.publish.discovery import birth_topic
 from edgecam.publish.drafts import Draft
 from edgecam.publish.messages import Payload
 from edgecam.publish.mqtt import MqttLink
-from edgecam.publish.outbox import MemoryQueue, Outbox
+from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
+from edgecam.publish.queues import MemoryQueue
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import Protocol, Received, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of

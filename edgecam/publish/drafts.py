@@ -6,12 +6,13 @@ message is handed to the client.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, Self
 
 from edgecam.publish import messages
 from edgecam.publish.messages import Payload
-from edgecam.records import ClockReading, Event, Result, State
+from edgecam.records import ClockReading, Event, EventType, Reason, Result, State, Status
 from edgecam.reports import Info
 
 
@@ -50,7 +51,11 @@ class EventDraft:
     decided_ns: int
     captured_ns: int | None
     budget_ns: int
+    booted_wall_ns: int
+    """Wall time at BOOTTIME 0, as the clocks stood when this was decided."""
     result: None = None
+    is_of_this_boot: bool = True
+    """False: BOOTTIME began anew since then."""
 
     @classmethod
     def of(cls, record: Event, at: ClockReading, *, event_id: str) -> EventDraft:
@@ -61,10 +66,17 @@ class EventDraft:
             decided_ns=record.edge.decided_ns,
             captured_ns=None if result is None else result.captured_ns,
             budget_ns=0 if result is None else result.budget_ns,
+            booted_wall_ns=at.wall_at(0),
         )
+
+    @property
+    def event_id(self) -> str:
+        """What tells a repeat from a new event."""
+        return str(self.payload["id"])
 
     def render(self, at: ClockReading, *, replayed: bool) -> Payload:
         """With its true age and how long it waited."""
+        at = self._on_its_own_clock(at)
         sent = dict(self.payload)
         sent["replayed"] = replayed
         sent["delayed_s"] = round(max(0, at.boot_ns - self.decided_ns) / 1e9, 3)
@@ -72,6 +84,47 @@ class EventDraft:
             sent["age_ms"] = messages.age_ms(self.captured_ns, at)
             sent["late"] = bool(sent["late"]) or at.boot_ns - self.captured_ns > self.budget_ns
         return sent
+
+    def _on_its_own_clock(self, at: ClockReading) -> ClockReading:
+        """As if there had been no reboot: by the wall clock, but it was before this boot at any rate."""
+        if self.is_of_this_boot:
+            return at
+        own_ns = max(at.wall_ns - self.booted_wall_ns, self.decided_ns + at.boot_ns)
+        return replace(at, boot_ns=own_ns)
+
+    def pack(self) -> dict[str, Any]:
+        """All of it as JSON has it, for a file."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        del kept["result"], kept["is_of_this_boot"]
+        return kept
+
+    @classmethod
+    def unpack(cls, kept: Mapping[str, Any], *, is_of_this_boot: bool) -> Self:
+        """From what `pack` gave; raises TypeError, KeyError or ValueError if it is anything else."""
+        draft = cls(**kept, is_of_this_boot=is_of_this_boot)
+        numbers = (draft.decided_ns, draft.captured_ns or 0, draft.budget_ns, draft.booted_wall_ns)
+        if not all(isinstance(number, int) for number in numbers):
+            raise TypeError("expected whole numbers of nanoseconds")
+        draft.payload["id"], draft.payload["late"]
+        return draft
+
+    def ended_by_restart(self, at: ClockReading, *, event_id: str) -> EventDraft:
+        """The end of the episode that this one began, as its true end went unseen.
+
+        It is now at the latest. What the last frame showed is not known any more.
+        """
+        start = str(self.payload["start"])
+        payload = {
+            **self.payload,
+            **messages.unseen(at),
+            "status": Status.STARTING.value,
+            "reason": Reason.RESTART.value,
+            "id": event_id,
+            "event_type": EventType.END.value,
+            # A wall clock that is not set yet may stand before it; both are texts of one form.
+            "end": max(start, messages.rfc3339(at.wall_ns)),
+        }
+        return EventDraft(payload, at.boot_ns, None, 0, at.wall_at(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ def event(event: Event, at: ClockReading, *, event_id: str) -> Payload:
     }
 
 
+def unseen(at: ClockReading) -> Payload:
+    """What a state or event says of its frame when there is none."""
+    return {**_origin(None, at), **_freshness(None, at, replayed=False), **_network(None)}
+
+
 def prediction(result: Result, at: ClockReading) -> Payload:
     """The payload of `<camera>/prediction`: what the network said, before anything was decided."""
     freshness = _freshness(result, at, replayed=False)

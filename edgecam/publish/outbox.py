@@ -13,48 +13,11 @@ And `picture` (snapshots): as `latest`, but sent last and at QoS 0, since it is 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-from edgecam.publish.drafts import Draft, EventDraft, FixedDraft
-
-
-class Delivery(StrEnum):
-    """How a message is kept; see the module."""
-
-    LATEST = "latest"
-    EVENT = "event"
-    NOTICE = "notice"
-    VOLATILE = "volatile"
-    PICTURE = "picture"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outgoing:
-    """A message that waits, or is on its way."""
-
-    topic: str
-    draft: Draft
-    delivery: Delivery
-    epoch: int
-    """The connection during or after which it was put, from 1; 0 before the first; see `Outbox.epoch`."""
-    expiry_s: int | None = None
-    """How long a broker may keep it (MQTT 5); None: for ever."""
-    content_type: str = "application/json"
-    correlation: bytes | None = None
-    """By which a requester knows its answer (MQTT 5)."""
-
-    @property
-    def qos(self) -> int:
-        """Only what is volatile, or large, may be lost."""
-        return 0 if self.delivery in {Delivery.VOLATILE, Delivery.PICTURE} else 1
-
-    @property
-    def retain(self) -> bool:
-        """A subscriber who comes later wants the newest of these."""
-        return self.delivery in {Delivery.LATEST, Delivery.PICTURE}
+from edgecam.publish.drafts import Draft, EventDraft, FixedDraft, RawDraft
+from edgecam.publish.queues import Delivery, EventQueue, MemoryQueue, Outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,74 +34,26 @@ class OutboxCounts:
     """Volatile messages not sent, and notices pushed out."""
 
 
-class EventQueue(Protocol):
-    """Keeps events in order until they are settled. In memory here; a file may take its place."""
+class RetainedTopics(Protocol):
+    """Topics that hold something retained of ours; a set is one."""
 
-    def __len__(self) -> int:
-        """Events not settled yet, those on their way included."""
+    def add(self, topic: str, /) -> None:
+        """Something is published there."""
 
-    def append(self, item: Outgoing) -> int:
-        """Keep one more; returns how many old ones had to go for it."""
-
-    def take(self) -> Outgoing | None:
-        """The oldest that is not on its way yet; from now on it is."""
-
-    def settle(self, item: Outgoing) -> None:
-        """Forget one that was taken: the broker has answered for it."""
-
-    def rewind(self) -> None:
-        """Nothing is on its way any more: take everything again, in the same order."""
-
-
-class MemoryQueue:
-    """An `EventQueue` that ends with the process."""
-
-    def __init__(self, *, max_items: int) -> None:
-        self._max_items = max_items
-        self._waiting: deque[Outgoing] = deque()
-        # In the order of taking, which is the order of putting: all are older than those that wait.
-        self._on_their_way: list[Outgoing] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._on_their_way)
-
-    def append(self, item: Outgoing) -> int:
-        """Keep one more; returns how many old ones had to go for it."""
-        self._waiting.append(item)
-        if len(self) <= self._max_items:
-            return 0
-        # What is on its way is most likely accepted: let it be, unless there is nothing else.
-        if len(self._waiting) > 1:
-            self._waiting.popleft()
-        else:
-            self._on_their_way.pop(0)
-        return 1
-
-    def take(self) -> Outgoing | None:
-        """The oldest that is not on its way yet; from now on it is."""
-        if not self._waiting:
-            return None
-        item = self._waiting.popleft()
-        self._on_their_way.append(item)
-        return item
-
-    def settle(self, item: Outgoing) -> None:
-        """Forget one that was taken: the broker has answered for it."""
-        if item in self._on_their_way:
-            self._on_their_way.remove(item)
-
-    def rewind(self) -> None:
-        """Nothing is on its way any more: take everything again, in the same order."""
-        self._waiting.extendleft(reversed(self._on_their_way))
-        self._on_their_way.clear()
+    def discard(self, topic: str, /) -> None:
+        """Nothing is there any more."""
 
 
 class Outbox:
-    """All lanes behind one lock; see the module."""
+    """All lanes; see the module. Nobody who puts a state waits for an event's disk."""
 
-    def __init__(self, events: EventQueue, *, max_notices: int = 100) -> None:
+    def __init__(
+        self, events: EventQueue, *, retained: RetainedTopics | None = None, max_notices: int = 100
+    ) -> None:
+        """Args: where events wait; who remembers where something is retained; room for notices."""
         self._lock = threading.Lock()
         self._events = events
+        self._retained = set[str]() if retained is None else retained
         self._notices = MemoryQueue(max_items=max_notices)
         self._latest: dict[str, Outgoing] = {}
         self._due: dict[str, None] = {}
@@ -148,18 +63,24 @@ class Outbox:
         self._volatile: dict[str, Outgoing] = {}
         self._connected = False
         self._epoch = 0
-        self._published = self._refused = self._lost = self._dropped = 0
+        self._published = self._refused = self._dropped = 0
 
     def put_state(self, topic: str, draft: Draft, *, content_type: str = "application/json") -> None:
         """Keep the newest of a retained topic; one that was not sent yet is replaced."""
+        self._retained.add(topic)
         with self._lock:
             self._latest[topic] = Outgoing(
                 topic, draft, Delivery.LATEST, self._epoch, content_type=content_type
             )
             self._due.setdefault(topic)
 
+    def clear(self, topic: str) -> None:
+        """Let the broker forget what it retains; tried on each connection until it is accepted."""
+        self.put_state(topic, RawDraft(b""), content_type="text/plain")
+
     def put_picture(self, topic: str, draft: Draft, *, expiry_s: int) -> None:
         """The same for a JPEG, or for nothing in its place."""
+        self._retained.add(topic)
         with self._lock:
             self._latest[topic] = Outgoing(
                 topic, draft, Delivery.PICTURE, self._epoch, expiry_s, content_type="image/jpeg"
@@ -168,10 +89,7 @@ class Outbox:
 
     def put_event(self, topic: str, draft: EventDraft) -> int:
         """Queue an event; returns how many older ones were lost for it (0 or 1)."""
-        with self._lock:
-            lost = self._events.append(self._outgoing(topic, draft, Delivery.EVENT))
-            self._lost += lost
-            return lost
+        return self._events.append(self._outgoing(topic, draft, Delivery.EVENT))
 
     def put_notice(self, topic: str, draft: FixedDraft, *, correlation: bytes | None = None) -> None:
         """Queue a notice, or the answer to a command."""
@@ -221,13 +139,23 @@ class Outbox:
 
     def settle(self, item: Outgoing, *, accepted: bool) -> None:
         """The broker has answered for a message (or, at QoS 0, it was handed over): forget it."""
+        if item.delivery is Delivery.EVENT:
+            self._events.settle(item)
+        elif item.delivery is Delivery.NOTICE:
+            self._notices.settle(item)
+        elif accepted and item.delivery is Delivery.LATEST and item.draft == RawDraft(b""):
+            self._forget(item)
         with self._lock:
-            if item.delivery is Delivery.EVENT:
-                self._events.settle(item)
-            elif item.delivery is Delivery.NOTICE:
-                self._notices.settle(item)
             self._published += accepted
             self._refused += not accepted
+
+    def _forget(self, cleared: Outgoing) -> None:
+        """Nothing is retained there any more, unless something was put meanwhile."""
+        with self._lock:
+            if self._latest.get(cleared.topic) is not cleared:
+                return
+            del self._latest[cleared.topic]
+        self._retained.discard(cleared.topic)
 
     @property
     def epoch(self) -> int:
@@ -241,7 +169,7 @@ class Outbox:
                 waiting=len(self._events),
                 published=self._published,
                 refused=self._refused,
-                lost=self._lost,
+                lost=self._events.lost,
                 dropped=self._dropped,
             )
 

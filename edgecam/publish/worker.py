@@ -12,8 +12,9 @@ from edgecam.publish import messages
 from edgecam.publish.drafts import Draft
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outage import Tally
-from edgecam.publish.outbox import Outbox, Outgoing
+from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
+from edgecam.publish.queues import Outgoing
 from edgecam.publish.topics import Topics, matches
 from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Received, Will
 from edgecam.records import ClockReading

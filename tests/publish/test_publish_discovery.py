@@ -24,7 +24,8 @@ from edgecam.publish.announcer import Announcer, delay_s
 from edgecam.publish.discovery import announcements, is_announcement
 from edgecam.publish.entities import Appliance, WatchedCamera
 from edgecam.publish.messages import Payload
-from edgecam.publish.outbox import MemoryQueue, Outbox
+from edgecam.publish.outbox import Outbox
+from edgecam.publish.queues import MemoryQueue
 from edgecam.publish.wire import Received
 from edgecam.tls import NO_FILES
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from publish_samples import AT, event, result, state
 
 from edgecam.publish.drafts import EventDraft, FixedDraft, PredictionDraft, StateDraft
-from edgecam.publish.outbox import Delivery, MemoryQueue, Outbox, Outgoing
+from edgecam.publish.outbox import Outbox
+from edgecam.publish.queues import Delivery, MemoryQueue, Outgoing
 
 
 def outbox(max_events: int = 100) -> Outbox:

@@ -23,8 +23,9 @@ from tcp_server import tcp_server
 
 from edgecam.errors import BrokerError
 from edgecam.publish.mqtt import MqttLink
-from edgecam.publish.outbox import MemoryQueue, Outbox
+from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
+from edgecam.publish.queues import MemoryQueue
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import LinkTiming, Protocol, parse_broker
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
