@@ -5,6 +5,7 @@ The server's certificate and its name are always checked; there is no way to tur
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -60,6 +61,18 @@ class TlsSocket(ssl.SSLSocket):
             raise
         except ssl.SSLError as error:
             self.failure = explain(error, host="")
+            raise
+
+    def send(self, data: bytes | bytearray | memoryview, flags: int = 0) -> int:  # type: ignore[override]
+        """As the socket's own."""
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            # Who has hung up may have said why.
+            with contextlib.suppress(OSError):
+                self.recv(1)
             raise
 
 

@@ -262,12 +262,13 @@ class MqttLink:
     def _lost(self, session: Session) -> None:
         """An accepted connection has ended."""
         now_s = time.monotonic()
-        if self._connected_s is not None and now_s - self._connected_s >= self._timing.stable_s:
+        stable = self._connected_s is not None and now_s - self._connected_s >= self._timing.stable_s
+        if stable:
             self._backoff.restart()
         if session.session_taken:
             # Whoever has our id will come back, too: let the two not push each other out all the time.
             self._backoff.widen()
-        self._retry_later(*verdict.lost(session))
+        self._retry_later(*verdict.lost(session, stable=stable))
 
     def _failed(self, failure: Failure, text: str) -> None:
         if self._choice.failed(failure):

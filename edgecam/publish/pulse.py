@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 # An answer to the ping that is sent after a whole keepalive of silence; together under 1.5 keepalives.
-_ANSWER_SHARE = 0.35
+_ANSWER_SHARE = 0.3
 
 
 class Pulse:

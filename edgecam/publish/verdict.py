@@ -22,8 +22,8 @@ def refused(session: Session, version: Protocol) -> tuple[Failure, str]:
     return Failure.REFUSED, f"refused ({answer})"
 
 
-def lost(session: Session) -> tuple[Failure, str]:
-    """Of a connection that had been accepted."""
+def lost(session: Session, *, stable: bool) -> tuple[Failure, str]:
+    """Of a connection that had been accepted; `stable`: it had lasted for a while."""
     farewell = session.farewell
     if session.session_taken:
         text = f"ended by the broker: {farewell}; another client has this client id: give each its own device"
@@ -32,4 +32,10 @@ def lost(session: Session) -> tuple[Failure, str]:
         return Failure.MUTE, "connection lost: no answer to a ping"
     if session.tls_failure:
         return Failure.TLS, session.tls_failure
-    return Failure.CLOSED, f"ended by the broker: {farewell}" if farewell else "connection lost"
+    if farewell is not None:
+        return Failure.CLOSED, f"ended by the broker: {farewell}"
+    # MQTT 3.1.1 has no word for it, and not every broker says the word of MQTT 5.
+    hint = (
+        "" if stable else " soon after it began; if again and again: another client may have this client id"
+    )
+    return Failure.CLOSED, f"connection lost{hint}"

@@ -21,6 +21,7 @@ from edgecam.publish.wire import (
     BrokerAddress,
     Connected,
     Disconnected,
+    Failure,
     Happening,
     LinkTiming,
     Protocol,
@@ -271,6 +272,8 @@ def test_a_session_that_another_client_takes_is_told() -> None:
     ):
         happened = drive(link, lambda happened: len(happened) >= 2)
         assert happened == [Connected(), Disconnected(session_taken=True)]
+        assert link.status.failure is Failure.SESSION_TAKEN
+        assert "another client has this client id" in link.status.reason
         link.step(0.1)
         assert len(heard) == 1
 

@@ -39,9 +39,23 @@ class Mosquitto:
         users: dict[str, str] | None = None,
         acl: str | None = None,
         persistent: bool = False,
+        tls: tuple[Path, Path] | None = None,
+        client_ca: Path | None = None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            folder: exists, and is empty or an earlier broker's.
+            users: names and passwords; None: anyone may come.
+            acl: text of an ACL file.
+            persistent: whether it remembers over a restart.
+            tls: its certificate and key, PEM files; None: not encrypted.
+            client_ca: with `tls`: clients need a certificate of this CA.
+        """
         self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.url = f"{'mqtts' if tls else 'mqtt'}://127.0.0.1:{self.port}"
+        self._tls = tls
+        self._client_ca = client_ca
         self._folder = folder
         self._users = users
         self._acl = acl
@@ -104,6 +118,10 @@ class Mosquitto:
             lines += ["allow_anonymous false", f"password_file {self._write_passwords(self._users)}"]
         else:
             lines += ["allow_anonymous true"]
+        if self._tls:
+            lines += [f"certfile {self._tls[0]}", f"keyfile {self._tls[1]}"]
+        if self._client_ca:
+            lines += [f"cafile {self._client_ca}", "require_certificate true"]
         if self._acl:
             acl = self._folder / "acl"
             acl.write_text(self._acl)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def tcp_server(behave: Callable[[socket.socket], None]) -> Iterator[tuple[int, list[bytes]]]:
+def tcp_server(
+    behave: Callable[[socket.socket], None], *, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
     """A server that reads what a client sends first, then does as `behave` does: its port, what it read."""
     heard: list[bytes] = []
     held: list[socket.socket] = []
@@ -21,6 +24,8 @@ def tcp_server(behave: Callable[[socket.socket], None]) -> Iterator[tuple[int, l
                     connection, _ = server.accept()
                 except OSError:
                     return
+                if tls is not None:
+                    connection = tls.wrap_socket(connection, server_side=True)
                 held.append(connection)
                 heard.append(connection.recv(4096))
                 behave(connection)
