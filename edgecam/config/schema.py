@@ -193,6 +193,15 @@ class PredictionsConfig(Block):
     """At most so many messages per second and camera."""
 
 
+class SnapshotsConfig(Block):
+    """The topic `<camera>/snapshot`: a JPEG of the frame with which the last event began, retained."""
+
+    enabled: bool = False
+    """Publish it."""
+    keep_s: float = Field(default=3600.0, ge=1, le=2_592_000)
+    """Seconds after which it is cleared; it is cleared when edgecam stops, too."""
+
+
 class OutboxConfig(Block):
     """What waits for the broker."""
 
@@ -249,6 +258,11 @@ class MqttConfig(Block):
     """Seconds between repetitions of an unchanged state, and between two `stats`."""
     predictions: PredictionsConfig = PredictionsConfig()
     """What the network said of single frames, as its own topic."""
+    snapshots: SnapshotsConfig = SnapshotsConfig()
+    """A picture of each camera's last event, as its own topic."""
+    commands: list[Literal["enabled", "reload", "snapshot"]] = ["enabled", "reload", "snapshot"]
+    """What others may tell this device to do: `enabled` (switch a camera on and off), `snapshot`, `reload`
+    (not available in this version). What is not listed is not subscribed to; an empty list: nothing."""
     outbox: OutboxConfig = OutboxConfig()
     """What waits for the broker."""
     home_assistant: HomeAssistantConfig = HomeAssistantConfig()

@@ -23,7 +23,9 @@ from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import EngineWorker, Station
 from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.ledger import Ledger
+from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.slot import LatestSlot
+from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.witness import Witness
 from edgecam.publish.publisher import Publisher
 from edgecam.vision.motion import MotionGate
@@ -52,7 +54,13 @@ class Signals(Protocol):
 
 
 def build_workers(
-    loaded: LoadedConfig, plan: Plan, publisher: Publisher, signals: Signals, witness: Witness
+    loaded: LoadedConfig,
+    plan: Plan,
+    publisher: Publisher,
+    signals: Signals,
+    witness: Witness,
+    *,
+    snapshots: Snapshots | None = None,
 ) -> Workers:
     """One engine worker per family of cameras, one capture worker and one lane per camera."""
     run_id = secrets.token_hex(4)
@@ -61,7 +69,8 @@ def build_workers(
     for family in families(plan.cameras):
         bell = Doorbell()
         served = [
-            _lane(loaded, camera, publisher, bell=bell, run_id=run_id, witness=witness) for camera in family
+            _lane(loaded, camera, publisher, snapshots, bell=bell, run_id=run_id, witness=witness)
+            for camera in family
         ]
         models = {rung.model: plan.models[rung.model] for camera in family for rung in camera.rungs}
         station = Station(
@@ -123,7 +132,7 @@ def _capture_worker(
         lane,
         partial(open_camera, plan.source, settings),
         stall_s=settings.stall_s,
-        schedule=plan.schedule,
+        opening=Opening(plan.schedule),
         stop=stop,
         witness=witness,
     )
@@ -133,6 +142,7 @@ def _lane(
     loaded: LoadedConfig,
     plan: CameraPlan,
     publisher: Publisher,
+    snapshots: Snapshots | None,
     *,
     bell: Doorbell,
     run_id: str,
@@ -154,4 +164,5 @@ def _lane(
         slot=LatestSlot(bell),
         ledger=Ledger(plan.camera, start_ns=clock.boot_ns(), witness=witness),
         desk=Desk(plan.camera, decider, publisher, prediction_interval_ns=interval_ns),
+        snapshots=snapshots,
     )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from threading import Event
 
 from edgecam import clock
 from edgecam.backoff import Backoff
 from edgecam.capture.camera import Camera
-from edgecam.config.hours import ALWAYS, Schedule
 from edgecam.errors import CameraLost, EndOfRecording, SourceError, UnreadableFrame
 from edgecam.pipeline.lane import Lane
+from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.witness import Stage, Witness
 from edgecam.records import Frame, Shot, SkipCause
 
@@ -37,8 +36,7 @@ class CaptureWorker:
         stall_s: float,
         stop: Event,
         witness: Witness,
-        schedule: Schedule = ALWAYS,
-        local_now: Callable[[], datetime] = clock.local_now,
+        opening: Opening | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Build a worker.
@@ -49,14 +47,13 @@ class CaptureWorker:
             stall_s: how long that may be silent.
             stop: the signal to stop.
             witness: sees each capture.
-            schedule: when the camera works; at other times it is closed.
-            local_now: the wall clock of `schedule`.
+            opening: when the camera works; at other times it is closed. None: always.
             backoff: between attempts to open it.
         """
         self._lane = lane
         self._witness = witness
-        self._schedule = schedule
-        self._local_now = local_now
+        self.opening = opening or Opening()
+        """To be woken after `stop` was set."""
         self._open_camera = open_camera
         self._stall_s = stall_s
         self._stop = stop
@@ -72,7 +69,7 @@ class CaptureWorker:
             SourceError: the source cannot be used and will not mend itself; only at the first opening.
         """
         while not self._stop.is_set():
-            if not self._works_now():
+            if self.opening.why_closed is not None:
                 self._rest()
                 continue
             try:
@@ -88,30 +85,32 @@ class CaptureWorker:
                 if isinstance(lost, SourceError) and self._attempts == 1 and not self._rested:
                     raise
                 self._tell_lost(lost)
-                self._stop.wait(self._backoff.next_s())
-
-    def _works_now(self) -> bool:
-        return self._schedule is ALWAYS or self._schedule.open_at(self._local_now())
+                self.opening.wait(self._backoff.next_s())
 
     def _rest(self) -> None:
-        """Outside its hours the camera is closed, which saves more than not to look at its pictures."""
+        """A camera that should not work is closed, which saves more than not to look at its pictures."""
         lane, self._rested = self._lane, True
         left = lane.slot.empty()
         if left is not None:
             lane.ledger.skip(SkipCause.DISABLED, left.seq)
-        lane.desk.disabled("outside its schedule")
-        while not self._works_now():
-            if self._stop.wait(_HOURS_CHECK_S):
-                return
-        lane.desk.enabled()
+        told = None
+        while not self._stop.is_set() and (why := self.opening.why_closed) is not None:
+            if why != told:
+                told = why
+                lane.desk.disabled(why)
+                if lane.snapshots is not None:
+                    lane.snapshots.forget(lane.camera, clear=not self.opening.is_on)
+            self.opening.wait(_HOURS_CHECK_S)
+        if not self._stop.is_set():
+            lane.desk.enabled()
 
     def _read_while_it_works(self, camera: Camera) -> None:
         last_ns = checked_ns = clock.boot_ns()
         while not self._stop.is_set():
             now_ns = clock.boot_ns()
-            if now_ns - checked_ns > _HOURS_CHECK_S * 1e9:
+            if now_ns - checked_ns > _HOURS_CHECK_S * 1e9 or not self.opening.is_on:
                 checked_ns = now_ns
-                if not self._works_now():
+                if self.opening.why_closed is not None:
                     return
             try:
                 shot = camera.read(_READ_TIMEOUT_S)
@@ -131,6 +130,8 @@ class CaptureWorker:
             lane.desk.camera_back()
         self._backoff.restart()
         frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
+        if lane.snapshots is not None:
+            lane.snapshots.see(frame)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put
         refused = put(frame)
         self._witness.stage(

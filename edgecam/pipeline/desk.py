@@ -13,7 +13,7 @@ from edgecam import clock
 from edgecam.decision.decider import Decider
 from edgecam.pipeline.ladder import Step
 from edgecam.publish.publisher import Publisher
-from edgecam.records import Decision, Event, Reason, Result, State, Status
+from edgecam.records import Decision, Event, EventType, Reason, Result, State, Status
 from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Desk:
             self._put(self._decider.current)
         self.send()
 
-    def classified(self, result: Result, scores: NDArray[np.float32]) -> None:
+    def classified(self, result: Result, scores: NDArray[np.float32]) -> bool:
         """A frame was classified, on time or late: late results are true at their capture time too.
 
         What follows waits for `send`.
@@ -55,27 +55,37 @@ class Desk:
         Args:
             result: what is told of it.
             scores: (names,), of what is watched.
+
+        Returns:
+            True if an episode began.
         """
         with self._lock:
             if self._closed:
-                return
+                return False
             self._result, self._scores = result, scores
             decision = self._decider.observe(scores, at_ns=result.captured_ns, now_ns=clock.boot_ns())
             self._put(decision)
         if decision.status is Status.OK and self._prediction_is_due(result.finished_ns):
             self._publisher.prediction(result)
+        return _began(decision)
 
     def send(self) -> None:
         """What was put for the broker is sent now, if that can be; apart, as it is no deciding."""
         self._publisher.send()
 
-    def still(self, captured_ns: int) -> None:
-        """A frame shows what the last classified one did: its scores go on, and so does time."""
+    def still(self, captured_ns: int) -> bool:
+        """A frame shows what the last classified one did: its scores go on, and so does time.
+
+        Returns:
+            True if an episode began.
+        """
         with self._lock:
             if self._closed or self._scores is None:
-                return
-            self._put(self._decider.observe(self._scores, at_ns=captured_ns, now_ns=clock.boot_ns()))
+                return False
+            decision = self._decider.observe(self._scores, at_ns=captured_ns, now_ns=clock.boot_ns())
+            self._put(decision)
         self.send()
+        return _began(decision)
 
     @property
     def is_ok(self) -> bool:
@@ -179,3 +189,7 @@ class Desk:
     ) -> None:
         notice = Notice(kind, level, f"{self._camera}: {why}", {"camera": self._camera, **(data or {})})
         self._publisher.notice(notice)
+
+
+def _began(decision: Decision) -> bool:
+    return any(edge.type is EventType.START for edge in decision.edges)

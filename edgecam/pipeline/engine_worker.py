@@ -213,7 +213,7 @@ class EngineWorker:
             raise
         self._times.record(frame.camera, prepared.chain.key, result.stages, probe=prepared.picked.probe)
         self._backoff.restart()
-        lane.desk.classified(result, prepared.rung.watchlist.scores(prediction.probabilities))
+        began = lane.desk.classified(result, prepared.rung.watchlist.scores(prediction.probabilities))
         decided_ns = clock.boot_ns()
         self._witness.stage(
             Stage.DECIDE, frame.camera, frame.seq, began_ns=result.finished_ns, ended_ns=decided_ns
@@ -221,6 +221,8 @@ class EngineWorker:
         if lane.gate is not None:
             lane.gate.classified(prepared.picked.glance)
         lane.desk.send()
+        if began and lane.snapshots is not None:
+            lane.snapshots.take(frame)
         # Booked last: a recording has ended only when its last frame was decided on.
         lane.ledger.finish(result)
         self._weigh(lane, prepared, result, now_ns=decided_ns)

@@ -9,6 +9,7 @@ from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
+from edgecam.pipeline.snapshots import Snapshots
 from edgecam.vision.geometry import View
 from edgecam.vision.motion import MotionGate
 
@@ -37,3 +38,5 @@ class Lane:
     slot: LatestSlot
     ledger: Ledger
     desk: Desk
+    snapshots: Snapshots | None = None
+    """None: none are made."""

@@ -6,19 +6,24 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Event
 
 import cv2
 
 from edgecam.config.certificates import read_tls
 from edgecam.config.loader import LoadedConfig
+from edgecam.config.schema import SnapshotsConfig
 from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.build import build_workers
+from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
+from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
 from edgecam.pipeline.witness import Witness, Witnesses
+from edgecam.publish.commands import Command
 from edgecam.records import SkipCause
 from edgecam.reports import CameraStats
 
@@ -27,6 +32,7 @@ log = logging.getLogger(__name__)
 # Together within the 10 s that a stop may take.
 _CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
+_SNAPSHOTS_STOP_S = 0.5
 _PUBLISH_STOP_S = 4.2
 _LOOK_S = 0.1
 _SWITCH_INTERVAL_S = 0.0005
@@ -42,6 +48,7 @@ class Runner:
         *,
         device: str,
         password: str | None,
+        outbox: Path | None = None,
         witnesses: Sequence[Witness] = (),
     ) -> None:
         """Build everything.
@@ -51,6 +58,7 @@ class Runner:
             plan: what `assemble` made of it.
             device: this box in topics.
             password: for the broker.
+            outbox: the file in which events outlive this run; None: they end with it.
             witnesses: see every frame pass.
         """
         self._over = Event()
@@ -58,6 +66,7 @@ class Runner:
         self._failure: BaseException | None = None
         self.stop_capture, self.stop_engines = Event(), Event()
         self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
+        self._snapshot_crew = Crew(self._fail)
         witness = Witnesses(witnesses)
         announced = loaded.config.mqtt.home_assistant.enabled
         self._uplink = Uplink(
@@ -68,10 +77,26 @@ class Runner:
             heartbeat=self._heartbeat,
             fail=self._fail,
             announcements=home_assistant_announcements(loaded.config, device=device) if announced else None,
+            cameras=[camera.camera for camera in plan.cameras],
+            outbox=outbox,
             witness=witness if witnesses else None,
         )
         self._reporter = Reporter(plan, self._uplink.publisher)
-        self._workers = build_workers(loaded, plan, self._uplink.publisher, self, witness)
+        mqtt = loaded.config.mqtt
+        self._snapshots = _snapshots(plan, self._uplink, mqtt.snapshots) if mqtt.snapshots.enabled else None
+        self._workers = build_workers(
+            loaded, plan, self._uplink.publisher, self, witness, snapshots=self._snapshots
+        )
+        self._remote = Remote(
+            self._uplink.topics,
+            self._uplink.publisher,
+            allowed=[Command(word) for word in mqtt.commands],
+            openings={camera: worker.opening for camera, worker in self._workers.captures.items()},
+            switches=self._uplink.store,
+            snapshots=self._snapshots,
+        )
+        for topic_filter in self._remote.filters:
+            self._uplink.listen(topic_filter, self._remote.hear)
         self._played: dict[str, Event] = {}
         self._ended: set[str] = set()
 
@@ -89,6 +114,9 @@ class Runner:
         gc.collect()
         gc.freeze()
         self._uplink.start()
+        self._remote.open()
+        if self._snapshots is not None:
+            self._snapshot_crew.start("snapshots", self._snapshots.run)
         for lane in self._workers.lanes.values():
             lane.desk.open()
         self.engines_changed()
@@ -106,6 +134,7 @@ class Runner:
         """
         while not self._over.wait(_LOOK_S) and not self._stop_requested:
             meanwhile()
+            self._uplink.tend()
             self._look_for_ended_recordings()
             if len(self._ended) == len(self._workers.lanes):
                 break
@@ -121,6 +150,8 @@ class Runner:
         log.info("stopping")
         gc.unfreeze()
         self.stop_capture.set()
+        for worker in self._workers.captures.values():
+            worker.opening.wake()
         self._close_slots()
         self._capture_crew.join(timeout_s=_CAPTURE_STOP_S)
         self.stop_engines.set()
@@ -130,6 +161,9 @@ class Runner:
         for lane in self._workers.lanes.values():
             lane.desk.close()
             lane.ledger.close()
+        if self._snapshots is not None:
+            self._snapshots.close()
+            self._snapshot_crew.join(timeout_s=_SNAPSHOTS_STOP_S)
         cameras = self._reporter.tell_stats(self._workers.lanes)
         self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
         for name, books in cameras.items():
@@ -165,6 +199,11 @@ class Runner:
     def engines_changed(self) -> None:
         """An engine has become ready, or a camera has another model: called by the engine workers."""
         self._reporter.tell_info(self._workers.engines)
+
+
+def _snapshots(plan: Plan, uplink: Uplink, config: SnapshotsConfig) -> Snapshots:
+    views = {camera.camera: camera.view for camera in plan.cameras}
+    return Snapshots(uplink.publisher, views, keep_s=config.keep_s)
 
 
 def _log_books(camera: str, books: CameraStats) -> None:

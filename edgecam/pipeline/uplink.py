@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from threading import Event
 
 from edgecam.broker_url import parse_broker_url
-from edgecam.clock import Clock
+from edgecam.clock import Clock, boot_id
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.witness import Stage, Witness
@@ -18,11 +20,14 @@ from edgecam.publish.messages import Payload
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
-from edgecam.publish.queues import MemoryQueue
+from edgecam.publish.store import Store
+from edgecam.publish.stored_queue import StoredQueue
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import Protocol, Received, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
 from edgecam.tls import TlsFiles
+
+log = logging.getLogger(__name__)
 
 # Tells several edgecams of one device apart; there is one until the unit template names them.
 _INSTANCE = "main"
@@ -40,7 +45,9 @@ class Uplink:
         tls: TlsFiles,
         heartbeat: Callable[[], None],
         fail: Callable[[BaseException], None],
+        cameras: Collection[str],
         announcements: Mapping[str, Payload] | None = None,
+        outbox: Path | None = None,
         witness: Witness | None = None,
     ) -> None:
         """Build everything.
@@ -52,7 +59,9 @@ class Uplink:
             tls: the files for an encrypted connection.
             heartbeat: what to do each heartbeat.
             fail: whom to tell that the publish worker has died.
+            cameras: those that there are.
             announcements: what Home Assistant is told, by topic; None: nothing.
+            outbox: the file in which events outlive this process; None: none.
             witness: sees what is sent.
         """
         self._witness = witness
@@ -60,16 +69,19 @@ class Uplink:
         self._heartbeat = heartbeat
         self._crew = Crew(fail)
         self._stop = Event()
-        self._outbox = Outbox(MemoryQueue(max_items=config.outbox.max_events))
         self._topics = Topics(config.base, device)
-        self._handlers: dict[str, Callable[[Received], None]] = {}
-        """By topic: these are our subscriptions."""
-        self._chores: list[Callable[[float], None]] = []
-        if announcements is not None:
-            announcer = Announcer(self._outbox, announcements)
-            self._handlers[birth_topic(config.home_assistant.prefix)] = announcer.on_birth
-            self._chores.append(announcer.keep_time)
         self._clock = Clock()
+        self.store = Store(outbox)
+        """What outlives this process."""
+        self.store.open()
+        self._events = StoredQueue(
+            self.store,
+            max_items=config.outbox.max_events,
+            boot_id=boot_id(),
+            read_clock=self._clock.read,
+        )
+        self._outbox = Outbox(self._events, retained=self.store.retained)
+        self._wanted = {*_retained_topics(config, self._topics, cameras), *(announcements or ())}
         where = parse_broker_url(config.url, embedded=True)
         self._broker = EmbeddedBroker(where.host, where.port) if where.embedded else None
         self._link = MqttLink(
@@ -78,10 +90,25 @@ class Uplink:
             # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
             protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),
             will=will_of(self._topics),
-            subscriptions=[(topic, 1) for topic in self._handlers],
             before_connect=self._broker.ensure_running if self._broker else None,
         )
+        self._handlers: dict[str, Callable[[Received], None]] = {}
+        self._chores: list[Callable[[float], None]] = []
         self.publisher = Publisher(self._link, self._outbox, self._topics, read_clock=self._clock.read)
+        if announcements is not None:
+            announcer = Announcer(self._outbox, announcements)
+            self.listen(birth_topic(config.home_assistant.prefix), announcer.on_birth)
+            self._chores.append(announcer.keep_time)
+
+    @property
+    def topics(self) -> Topics:
+        """Of this device."""
+        return self._topics
+
+    def listen(self, topic_filter: str, handle: Callable[[Received], None]) -> None:
+        """Let `handle` have what matches, in the publish worker's thread; to be called before `start`."""
+        self._handlers[topic_filter] = handle
+        self._link.subscribe(topic_filter)
 
     def start(self) -> None:
         """Start the embedded broker, if there is one, and the publish worker, which connects by itself.
@@ -91,6 +118,7 @@ class Uplink:
         """
         if self._broker is not None:
             self._broker.start()
+        self._take_over()
         worker = PublishWorker(
             self._link,
             self._outbox,
@@ -105,13 +133,32 @@ class Uplink:
         )
         self._crew.start("publish", lambda: worker.run(self._stop))
 
+    def tend(self) -> None:
+        """Look after the outbox's file; to be called now and then, by a thread that may wait for a disk."""
+        self.store.tend()
+        news = self.store.take_news()
+        for notice in news:
+            self.publisher.notice(notice)
+        if news:
+            self._take_over()
+
     def stop(self, *, timeout_s: float) -> None:
         """Send what waits, say `offline`, leave; then end the embedded broker."""
         self._stop.set()
         self._link.wake()
         self._crew.join(timeout_s=timeout_s)
+        self.store.close()
         if self._broker is not None:
             self._broker.stop()
+
+    def _take_over(self) -> None:
+        """What an earlier run left: its events, its open episodes, and what brokers retain for nobody."""
+        if left := self._events.adopt():
+            log.info("outbox holds events of an earlier run events=%d", left)
+        self.store.retained.add(self._topics.availability)
+        for topic in self.store.retained:
+            if topic not in self._wanted:
+                self._outbox.clear(topic)
 
     def _sent(self, draft: Draft, began_ns: int, ended_ns: int) -> None:
         """Called after each message, by the thread that sent it."""
@@ -120,3 +167,14 @@ class Uplink:
             self._witness.stage(
                 Stage.PUBLISH, result.camera, result.seq, began_ns=began_ns, ended_ns=ended_ns
             )
+
+
+def _retained_topics(config: MqttConfig, topics: Topics, cameras: Collection[str]) -> Iterator[str]:
+    """Where something of ours may be retained, as we are configured."""
+    yield from (topics.availability, topics.info)
+    for camera in cameras:
+        yield topics.state(camera)
+        if "enabled" in config.commands:
+            yield topics.enabled(camera)
+        if config.snapshots.enabled:
+            yield topics.snapshot(camera)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edgecam.publish import messages
-from edgecam.publish.drafts import EventDraft, FixedDraft, InfoDraft, PredictionDraft, StateDraft
+from edgecam.publish.commands import Reply, response
+from edgecam.publish.drafts import EventDraft, FixedDraft, InfoDraft, PredictionDraft, RawDraft, StateDraft
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.topics import Topics
@@ -68,6 +70,24 @@ class Publisher:
         """How well it runs: now or never. The counts of MQTT are added here."""
         payload = messages.stats(stats, self.mqtt_stats(), self._read_clock())
         self._outbox.put_volatile(self._topics.stats, FixedDraft(payload))
+        self.send()
+
+    def enabled(self, camera: str, *, on: bool) -> None:
+        """How a camera's switch stands."""
+        word = RawDraft(b"ON" if on else b"OFF")
+        self._outbox.put_state(self._topics.enabled(camera), word, content_type="text/plain")
+        self.send()
+
+    def snapshot(self, camera: str, jpeg: bytes, *, keep_s: float) -> None:
+        """A picture of a camera, which the broker keeps no longer than it may; an empty one clears it."""
+        expiry_s = math.ceil(keep_s)
+        self._outbox.put_picture(self._topics.snapshot(camera), RawDraft(jpeg), expiry_s=expiry_s)
+        self.send()
+
+    def response(self, reply: Reply, *, ok: bool, message: str, data: Mapping[str, str | None]) -> None:
+        """The answer to a command."""
+        draft = FixedDraft(response(ok=ok, message=message, data=data))
+        self._outbox.put_notice(reply.topic, draft, correlation=reply.correlation)
         self.send()
 
     def mqtt_stats(self) -> MqttStats:

@@ -70,7 +70,7 @@ class Preprocessor:
     def __call__(self, image: Image) -> NDArray[Any]:
         """The input tensor, (1, height, width, channels), in the model's dtype."""
         plan = self.plan_of(image)
-        upright = _turn(cut_and_convert(image, plan, self._card.color), plan)
+        upright = turn(cut_and_convert(image, plan, self._card.color), plan)
         if upright.shape[:2] != (self._card.height_px, self._card.width_px):
             upright = self._letterbox(upright, plan)
         tensor: NDArray[Any]
@@ -98,7 +98,8 @@ class Preprocessor:
         return np.asarray(padded, np.uint8)
 
 
-def _turn(picture: Pixels, plan: Plan) -> Pixels:
+def turn(picture: Pixels, plan: Plan) -> Pixels:
+    """A resized picture as the plan turns and flips it."""
     turned: Any = picture
     if not (plan.rotate or plan.flip_horizontal or plan.flip_vertical):
         return picture

@@ -24,6 +24,7 @@ from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import EngineWorker, Station
 from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.ledger import Ledger
+from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
 from edgecam.pipeline.witness import Witnesses
@@ -138,10 +139,15 @@ class House:
             stall_s=3,
             stop=self.stop_capture,
             witness=Witnesses(),
-            schedule=self.schedule,
-            local_now=self.local_now,
+            opening=self.opening(),
             backoff=NoWait(),  # type: ignore[arg-type]
         )
+
+    def opening(self) -> Opening:
+        """Its hours; who waits for them waits as `stop_capture` does, on a made clock."""
+        opening = Opening(self.schedule, local_now=self.local_now)
+        opening.wait = self.stop_capture.wait  # type: ignore[assignment,method-assign]
+        return opening
 
     def run(
         self,

@@ -12,7 +12,7 @@ from edgecam.model.card import Channels, Fit, InputCard
 from edgecam.records import Image, PixelFormat
 from edgecam.vision.color import cut_and_convert
 from edgecam.vision.geometry import View, plan_view
-from edgecam.vision.preprocess import _turn
+from edgecam.vision.preprocess import turn
 
 
 def card(fit: Fit = Fit.CROP, size: tuple[int, int] = (224, 224), crop_fraction: float = 1.0) -> InputCard:
@@ -78,7 +78,7 @@ def test_planning_in_the_cameras_picture_equals_turning_it_first(
     size = (expected.shape[1], expected.shape[0])
     plan = plan_view(64, 48, view, card(Fit.SQUASH, size=size))
     image = Image(picture, PixelFormat.BGR, 64, 48)
-    assert np.array_equal(_turn(cut_and_convert(image, plan, Channels.BGR), plan), expected)
+    assert np.array_equal(turn(cut_and_convert(image, plan, Channels.BGR), plan), expected)
 
 
 @given(

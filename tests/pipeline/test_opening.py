@@ -1,0 +1,343 @@
+"""A camera's schedule and its switch: one answer, and nobody sleeps through a change of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Thread
+
+import numpy as np
+import pytest
+from house import House
+from stand_ins import PICTURE, Opened, until
+
+from edgecam import clock
+from edgecam.capture.camera import Camera
+from edgecam.config.hours import Schedule, parse_window
+from edgecam.errors import CameraLost
+from edgecam.pipeline.capture_worker import CaptureWorker
+from edgecam.pipeline.opening import Opening
+from edgecam.pipeline.remote import MemorySwitches, Remote
+from edgecam.pipeline.snapshots import Snapshots
+from edgecam.pipeline.witness import Witnesses
+from edgecam.publish.commands import Command, Refusal, Reply
+from edgecam.publish.topics import Topics
+from edgecam.publish.wire import Received
+from edgecam.records import AgeBasis, Frame, Image, PixelFormat, Shot, SkipCause, Status
+from edgecam.vision.geometry import View
+
+NOON = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - naive local time
+MORNINGS = Schedule((parse_window("06:00-12:00"),))
+TOPICS = Topics("edgecam", "box")
+
+
+class EndlessCamera(Opened):
+    """Gives a frame each time that it is asked."""
+
+    live = True
+    description = "endless"
+
+    def read(self, timeout_s: float) -> Shot | None:  # noqa: ARG002 - it is always ready
+        """A frame."""
+        return Shot(PICTURE, clock.boot_ns(), AgeBasis.ARRIVAL)
+
+
+class Voice:
+    """Stands where the publisher stands: what was said from afar."""
+
+    def __init__(self) -> None:
+        self.switches: list[tuple[str, bool]] = []
+        self.answers: list[tuple[str, bool, str]] = []
+        self.pictures: list[tuple[str, bytes]] = []
+
+    def enabled(self, camera: str, *, on: bool) -> None:
+        """Remember it."""
+        self.switches.append((camera, on))
+
+    def response(self, reply: Reply, *, ok: bool, message: str, data: object) -> None:  # noqa: ARG002
+        """Remember it."""
+        self.answers.append((reply.topic, ok, message))
+
+    def snapshot(self, camera: str, jpeg: bytes, *, keep_s: float) -> None:  # noqa: ARG002
+        """Remember it."""
+        self.pictures.append((camera, jpeg))
+
+
+def frame(seq: int = 1, camera: str = "a", image: Image = PICTURE) -> Frame:
+    """A frame of now."""
+    return Frame(camera, seq, image, clock.boot_ns(), AgeBasis.ARRIVAL)
+
+
+def remote(
+    voice: Voice,
+    openings: dict[str, Opening],
+    switches: MemorySwitches | None = None,
+    *,
+    allowed: tuple[Command, ...] = tuple(Command),
+    snapshots: Snapshots | None = None,
+) -> Remote:
+    """With a voice for a publisher."""
+    return Remote(
+        TOPICS,
+        voice,  # type: ignore[arg-type]
+        allowed=allowed,
+        openings=openings,
+        switches=switches or MemorySwitches(),
+        snapshots=snapshots,
+    )
+
+
+def switch(camera: str, word: bytes) -> Received:
+    """Somebody turns a switch."""
+    return Received(TOPICS.enabled_set(camera), word, retained=False)
+
+
+def test_a_camera_works_while_its_switch_is_on_and_its_schedule_open() -> None:
+    """Either closes it; the switch is named first, since somebody wanted that."""
+    now = [NOON]
+    opening = Opening(MORNINGS, local_now=lambda: now[0])
+    assert opening.why_closed == "outside its schedule"
+    assert opening.switch(on=False)
+    assert opening.why_closed == "switched off"
+    now[0] = NOON.replace(hour=7)
+    assert opening.why_closed == "switched off"
+    assert not opening.switch(on=False)
+    assert opening.switch(on=True)
+    assert opening.why_closed is None
+
+
+def test_a_change_before_the_wait_is_not_slept_through() -> None:
+    """The wait of an hour ends at once; the test would hang otherwise."""
+    opening = Opening()
+    opening.switch(on=False)
+    opening.wait(3600)
+    opening.wake()
+    opening.wait(3600)
+
+
+@pytest.fixture
+def house() -> House:
+    """Nothing runs yet."""
+    return House(lossless=False)
+
+
+def capture(
+    house: House, opening: Opening, cameras: list[Camera | Exception]
+) -> tuple[CaptureWorker, Thread]:
+    """A capture worker with real waits, in its thread."""
+    openings = iter(cameras)
+
+    def open_camera() -> Camera:
+        camera = next(openings)
+        if isinstance(camera, Exception):
+            raise camera
+        return camera
+
+    worker = CaptureWorker(
+        house.lane, open_camera, stall_s=3, stop=house.stop_capture, witness=Witnesses(), opening=opening
+    )
+    thread = Thread(target=worker.run, daemon=True)
+    thread.start()
+    return worker, thread
+
+
+def captured(house: House) -> int:
+    """Frames, whatever becomes of them."""
+    return house.lane.ledger.report(now_ns=clock.boot_ns()).captured
+
+
+def stop(house: House, worker: CaptureWorker, thread: Thread) -> None:
+    """As a runner does."""
+    house.stop_capture.set()
+    worker.opening.wake()
+    house.close_slot()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_off_closes_the_camera_and_on_opens_it_again(house: House) -> None:
+    """Its frame that waited is `disabled`, none is captured, and the state says so, both ways."""
+    first, second = EndlessCamera(), EndlessCamera()
+    opening = Opening()
+    worker, thread = capture(house, opening, [first, second])
+    until(lambda: captured(house) > 3)
+    opening.switch(on=False)
+    until(lambda: first.closed and house.ear.statuses[-1:] == [Status.DISABLED])
+    until(lambda: house.idle)
+    before, _, skipped = house.books()
+    assert skipped[SkipCause.DISABLED] == 1
+    opening.switch(on=True)
+    until(lambda: captured(house) > before)
+    assert house.ear.statuses == [Status.DISABLED, Status.STARTING]
+    stop(house, worker, thread)
+
+
+def test_off_ends_the_wait_for_a_camera_that_is_lost(house: House) -> None:
+    """`disabled` at once, not after half a minute of back-off; and the stop is not waited for either."""
+    opening = Opening()
+    worker, thread = capture(house, opening, [CameraLost("gone"), EndlessCamera()])
+    worker._backoff.next_s = lambda: 3600.0  # type: ignore[method-assign]
+    until(lambda: house.ear.statuses[-1:] == [Status.NO_CAMERA])
+    opening.switch(on=False)
+    until(lambda: house.ear.statuses[-1:] == [Status.DISABLED])
+    stop(house, worker, thread)
+
+
+def test_a_switch_is_remembered_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """What was set last holds at the next start; setting it again is told again, and written once."""
+    voice, switches = Voice(), MemorySwitches()
+    openings = {"a": Opening(), "b": Opening()}
+    us = remote(voice, openings, switches)
+    us.open()
+    with caplog.at_level("INFO"):
+        us.hear(switch("a", b"OFF"))
+        us.hear(switch("a", b"OFF"))
+    assert voice.switches == [("a", True), ("b", True), ("a", False), ("a", False)]
+    assert [opening.is_on for opening in openings.values()] == [False, True]
+    assert len([text for text in caplog.messages if "camera switched" in text]) == 1
+    again = {"a": Opening(), "b": Opening()}
+    remote(Voice(), again, switches)
+    assert [opening.is_on for opening in again.values()] == [False, True]
+
+
+def test_a_camera_that_nobody_may_switch_on_is_on() -> None:
+    """Without `enabled` in mqtt.commands an old OFF must not last for ever; nothing is said of switches."""
+    voice, switches = Voice(), MemorySwitches()
+    switches.set_switch("a", on=False)
+    openings = {"a": Opening()}
+    us = remote(voice, openings, switches, allowed=(Command.SNAPSHOT,))
+    us.open()
+    us.hear(switch("a", b"OFF"))
+    assert openings["a"].is_on
+    assert voice.switches == []
+
+
+def test_refusals_are_counted_by_reason_and_each_kind_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A stranger cannot fill the journal."""
+    us = remote(Voice(), {"a": Opening()})
+    for _ in range(50):
+        us.hear(switch("a", b"maybe"))
+        us.hear(switch("x\ny", b"ON"))
+    assert {reason: count for reason, count in us.refused.items() if count} == {
+        Refusal.MALFORMED: 50, Refusal.UNKNOWN_CAMERA: 50
+    }  # fmt: skip
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert not any("\n" in text for text in warnings)
+
+
+def test_a_snapshot_is_refused_with_the_reason_where_none_can_be_taken() -> None:
+    """Off, of a camera that is switched off, before the first frame; and `reload` is not there yet."""
+    call = Received(TOPICS.command("snapshot"), b"", retained=False)
+    voice, opening = Voice(), Opening()
+    remote(voice, {"a": opening}).hear(call)
+    snapshots = Snapshots(voice, {"a": View()}, keep_s=60)
+    us = remote(voice, {"a": opening}, snapshots=snapshots)
+    us.hear(call)
+    snapshots.see(frame())
+    us.hear(call)
+    us.hear(switch("a", b"OFF"))
+    us.hear(call)
+    us.hear(Received(TOPICS.command("reload"), b"", retained=False))
+    assert [ok for _, ok, _ in voice.answers] == [False, False, True, False, False]
+    words = ["mqtt.snapshots.enabled", "no frame", "box/a/snapshot", "switched off", "not available"]
+    assert all(word in text for word, (_, _, text) in zip(words, voice.answers, strict=True))
+
+
+def running(snapshots: Snapshots) -> Thread:
+    """Their worker."""
+    thread = Thread(target=snapshots.run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_picture_is_shown_and_taken_back_in_time() -> None:
+    """What an earlier run left goes at the start; a JPEG comes, and after `keep_s` nothing."""
+    voice = Voice()
+    snapshots = Snapshots(voice, {"a": View()}, keep_s=0.2)
+    thread = running(snapshots)
+    until(lambda: voice.pictures == [("a", b"")])
+    snapshots.take(frame())
+    until(lambda: len(voice.pictures) == 3)
+    assert voice.pictures[1][1].startswith(b"\xff\xd8\xff")
+    assert voice.pictures[2] == ("a", b"")
+    snapshots.close()
+    thread.join(10)
+    assert len(voice.pictures) == 3
+
+
+@pytest.mark.parametrize("end", ["close", "switch off"])
+def test_nothing_stays_shown_when_nobody_would_take_it_back(end: str) -> None:
+    """At a stop, and when the camera is switched off, what is shown is cleared at once."""
+    voice = Voice()
+    snapshots = Snapshots(voice, {"a": View()}, keep_s=3600)
+    thread = running(snapshots)
+    snapshots.see(frame(7))
+    assert snapshots.take_newest("a") == 7
+    until(lambda: len(voice.pictures) == 2)
+    if end == "close":
+        snapshots.close()
+        thread.join(10)
+    else:
+        snapshots.forget("a", clear=True)
+        until(lambda: len(voice.pictures) == 3)
+        assert snapshots.take_newest("a") is None
+        snapshots.close()
+        thread.join(10)
+    assert [bool(jpeg) for _, jpeg in voice.pictures] == [False, True, False]
+
+
+def test_a_closed_schedule_leaves_the_last_picture_but_takes_no_old_frame_for_a_new_one() -> None:
+    """The evening's event may be looked at; a snapshot asked for at night is not one of the evening."""
+    voice = Voice()
+    snapshots = Snapshots(voice, {"a": View()}, keep_s=3600)
+    thread = running(snapshots)
+    snapshots.see(frame())
+    snapshots.take_newest("a")
+    until(lambda: len(voice.pictures) == 2)
+    snapshots.forget("a", clear=False)
+    assert snapshots.take_newest("a") is None
+    assert len(voice.pictures) == 2
+    snapshots.close()
+    thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "pixel_format", [PixelFormat.BGR, PixelFormat.RGB, PixelFormat.GRAY, PixelFormat.I420]
+)
+def test_a_picture_is_whole_and_upright(pixel_format: PixelFormat) -> None:
+    """Turned and flipped as the camera is mounted, its roi left aside, from each pixel format."""
+    import cv2
+
+    from edgecam.pipeline.snapshots import encode
+
+    width, height = 96, 64
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2] = 255
+    if pixel_format is PixelFormat.GRAY:
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    elif pixel_format is PixelFormat.I420:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
+    image = Image(pixels, pixel_format, width, height)
+    view = View(rotate=90, flip_vertical=True, roi=(0.5, 0.5, 0.25, 0.25))
+    shown = cv2.imdecode(np.frombuffer(encode(image, view), np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    # What was left is on top after a turn to the right, and below after the flip.
+    assert shown.shape == (width, height, 3)
+    assert shown[: width // 2 - 8].mean() < 10
+    assert shown[width // 2 + 8 :].mean() > 245
+
+
+def test_an_episode_s_first_frame_becomes_a_picture() -> None:
+    """Of the frame that began it, not of a later one; no picture where nothing began."""
+    voice = Voice()
+    house = House()
+    snapshots = Snapshots(voice, {"a": View()}, keep_s=3600)
+    object.__setattr__(house.lane, "snapshots", snapshots)
+    taken: list[int] = []
+    snapshots.take = lambda frame: taken.append(frame.seq)  # type: ignore[method-assign]
+    none, cat = np.array([0.1, 0.1]), np.array([0.9, 0.1])
+    house.run(["ffffff"], [none, none, cat, cat, none, cat])
+    assert taken == [3, 6]
+    assert house.books()[:2] == (6, 6)
