@@ -31,6 +31,9 @@ from edgecam.cli_options import (
     Sets,
     Std,
     Trace,
+    WatchCa,
+    WatchCert,
+    WatchKey,
 )
 from edgecam.errors import UsageError
 
@@ -126,7 +129,9 @@ def classify(
 
 @app.command()
 def watch(
-    url: Annotated[str, typer.Option(help="The broker: mqtt://host[:port].")] = "mqtt://127.0.0.1:1883",
+    url: Annotated[
+        str, typer.Option(help="The broker, as mqtt.url of the device.")
+    ] = "mqtt://127.0.0.1:1883",
     base: Annotated[str, typer.Option(help="First levels of the topics, as mqtt.base.")] = "edgecam",
     *,
     device: Annotated[str, typer.Option(help="One device; +: all.")] = "+",
@@ -134,11 +139,14 @@ def watch(
     seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0)] = None,
     username: Annotated[str | None, typer.Option(help="The name to log in with.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="File that holds the password alone.")] = None,
+    ca: WatchCa = None,
+    cert: WatchCert = None,
+    key: WatchKey = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line per change, also on a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe, and show what subscribers receive."""
-    from edgecam.commands.watch import read_password_file
+    from edgecam.commands.watch import read_password_file, tls_files
     from edgecam.commands.watch import watch as command
 
     command(
@@ -149,6 +157,7 @@ def watch(
         seconds=seconds,
         username=username,
         password=read_password_file(password_file) if password_file else None,
+        tls=tls_files(ca=ca, cert=cert, key=key),
         plain=plain,
         as_json=as_json,
     )

@@ -80,3 +80,14 @@ BenchCompare = Annotated[
 ]
 
 BenchHtml = Annotated[Path | None, typer.Option(help="Also write a page with plots.")]
+
+WatchCa = Annotated[
+    Path | None,
+    typer.Option(
+        help="The CA of the broker's certificate, in PEM, for mqtts:// and wss://; default: the system's."
+    ),
+]
+WatchCert = Annotated[
+    Path | None, typer.Option(help="Our own certificate, for a broker that asks for one; with --key.")
+]
+WatchKey = Annotated[Path | None, typer.Option(help="The private key of --cert.")]

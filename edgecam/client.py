@@ -40,7 +40,8 @@ from edgecam.publish.received import (
 )
 from edgecam.publish.repeats import Repeats
 from edgecam.publish.topics import CameraTopic, DeviceTopic, parse_topic
-from edgecam.publish.wire import LinkTiming, Protocol, Received, parse_broker
+from edgecam.publish.wire import LinkStatus, LinkTiming, Protocol, Received, parse_broker
+from edgecam.tls import NO_FILES, TlsError, TlsFiles, make_context
 
 __all__ = [
     "AvailabilityMessage",
@@ -51,6 +52,7 @@ __all__ = [
     "EventMessage",
     "Fleet",
     "InfoMessage",
+    "LinkStatus",
     "Message",
     "NoticeMessage",
     "PredictionMessage",
@@ -58,6 +60,7 @@ __all__ = [
     "StateMessage",
     "StatsMessage",
     "Subscriber",
+    "TlsFiles",
 ]
 
 log = logging.getLogger(__name__)
@@ -89,16 +92,21 @@ class Subscriber:
         camera: str = "+",
         username: str | None = None,
         password: str | None = None,
+        tls: TlsFiles = NO_FILES,
         protocol: Protocol = Protocol.AUTO,
         group: str | None = None,
         max_messages: int = 1000,
         timing: LinkTiming | None = None,
     ) -> None:
-        """Prepare; raises UsageError for what is no URL, no topic prefix, no id or no group."""
+        """Prepare; raises UsageError for what is no URL, no topic prefix, no id, no group, no certificate."""
         try:
-            address = parse_broker(url, username=username, password=password)
+            address = parse_broker(url, username=username, password=password, tls=tls)
+            if tls != NO_FILES:
+                make_context(tls)
         except ValueError as error:
             raise UsageError(f"broker: {error}") from None
+        except TlsError as error:
+            raise UsageError(str(error)) from None
         _check_filter(base=base, device=device, camera=camera)
         if group is not None:
             protocol = _check_group(group, protocol)
@@ -143,6 +151,11 @@ class Subscriber:
     def connected(self) -> bool:
         """Whether the broker has accepted us and is still there."""
         return self._link.connected
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the connection is, and why there is none."""
+        return self._link.status
 
     @property
     def dropped(self) -> int:

@@ -92,6 +92,9 @@ def make_context(files: TlsFiles) -> ssl.SSLContext:
             raise TlsError(
                 f"holds no certificate that can be read ({error})", key="ca", path=files.ca
             ) from None
+    if (files.cert is None) != (files.key is None):
+        key, other = ("cert", "key") if files.key is None else ("key", "cert")
+        raise TlsError(f"needs its {other} beside it", key=key, path=files.cert or files.key)
     if files.cert is not None and files.key is not None:
         _load_pair(context, files.cert, files.key)
     return context
@@ -158,7 +161,8 @@ def _distrust(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 
 def _load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
-    _certificates(cert, "cert")
+    if _validity(_certificates(cert, "cert")[0]) is None:
+        raise TlsError("holds no certificate that can be read", key="cert", path=cert)
     _read(key, "key")
 
     def refuse() -> str:

@@ -15,6 +15,7 @@ from rich.live import Live
 from edgecam.client import AvailabilityMessage, Message, Subscriber
 from edgecam.commands.watch_view import Board
 from edgecam.errors import EdgecamError, UsageError
+from edgecam.tls import NO_FILES, TlsFiles
 
 _PATIENCE_S = 10.0
 """How long nothing is said of a broker that does not answer."""
@@ -30,6 +31,7 @@ def watch(
     camera: str = "+",
     username: str | None = None,
     password: str | None = None,
+    tls: TlsFiles = NO_FILES,
     seconds: float | None = None,
     as_json: bool = False,
     plain: bool = False,
@@ -39,13 +41,13 @@ def watch(
     stdout gets the table when it is a terminal and neither `as_json` nor `plain` is asked for.
 
     Raises:
-        UsageError: the URL is none.
+        UsageError: the URL is none, or a file of `tls` cannot serve.
         EdgecamError: the time is over, and no broker has answered.
     """
     console = Console()
     board = Board(url)
     subscriber = Subscriber(
-        url, base=base, device=device, camera=camera, username=username, password=password
+        url, base=base, device=device, camera=camera, username=username, password=password, tls=tls
     )
     try:
         with subscriber:
@@ -71,6 +73,17 @@ def read_password_file(path: Path) -> str:
         return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--password-file: {path} cannot be read: {error}") from error
+
+
+def tls_files(*, ca: Path | None, cert: Path | None, key: Path | None) -> TlsFiles:
+    """The files of an encrypted connection.
+
+    Raises:
+        UsageError: `cert` without `key`, or the other way round.
+    """
+    if (cert is None) != (key is None):
+        raise UsageError("expected --cert and --key together, or neither")
+    return TlsFiles(ca, cert, key)
 
 
 class _Screen:
@@ -105,8 +118,9 @@ def _follow(
             told = True
             print(f"no answer from {url} yet, trying on; is the broker running there?", file=sys.stderr)
     if not ever_connected:
+        why = f" ({reason})" if (reason := subscriber.status.reason) else ""
         raise EdgecamError(
-            f"no answer from {url} within {seconds:g} s; is the broker running there, "
+            f"no answer from {url} within {seconds:g} s{why}; is the broker running there, "
             "and is it the mqtt.url of the device?"
         )
 
