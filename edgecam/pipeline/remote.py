@@ -22,23 +22,8 @@ class Switches(Protocol):
     def switch(self, camera: str) -> bool | None:
         """How it was set last; None: never."""
 
-    def set_switch(self, camera: str, on: bool) -> None:  # noqa: FBT001 - it is what is set
+    def set_switch(self, camera: str, *, on: bool) -> None:
         """Remember it."""
-
-
-class MemorySwitches:
-    """Forgets them with the process."""
-
-    def __init__(self) -> None:
-        self._switches: dict[str, bool] = {}
-
-    def switch(self, camera: str) -> bool | None:
-        """How it was set last; None: never."""
-        return self._switches.get(camera)
-
-    def set_switch(self, camera: str, on: bool) -> None:  # noqa: FBT001 - it is what is set
-        """Remember it."""
-        self._switches[camera] = on
 
 
 class Remote:
@@ -101,7 +86,7 @@ class Remote:
     def _switch(self, camera: str, *, on: bool) -> None:
         if self._openings[camera].switch(on=on):
             log.info("camera switched camera=%s to=%s", camera, "on" if on else "off")
-            self._switches.set_switch(camera, on)
+            self._switches.set_switch(camera, on=on)
         # Also when it stood so: whoever sets it waits to see it so.
         self._publisher.enabled(camera, on=on)
 

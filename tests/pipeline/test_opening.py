@@ -16,7 +16,7 @@ from edgecam.config.hours import Schedule, parse_window
 from edgecam.errors import CameraLost
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.opening import Opening
-from edgecam.pipeline.remote import MemorySwitches, Remote
+from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.witness import Witnesses
 from edgecam.publish.commands import Command, Refusal, Reply
@@ -39,6 +39,21 @@ class EndlessCamera(Opened):
     def read(self, timeout_s: float) -> Shot | None:  # noqa: ARG002 - it is always ready
         """A frame."""
         return Shot(PICTURE, clock.boot_ns(), AgeBasis.ARRIVAL)
+
+
+class MemorySwitches:
+    """Forgets with the test."""
+
+    def __init__(self) -> None:
+        self._switches: dict[str, bool] = {}
+
+    def switch(self, camera: str) -> bool | None:
+        """None: never set."""
+        return self._switches.get(camera)
+
+    def set_switch(self, camera: str, *, on: bool) -> None:
+        """Remember it."""
+        self._switches[camera] = on
 
 
 class Voice:
