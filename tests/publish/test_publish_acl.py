@@ -13,8 +13,9 @@ from mqtt_listener import Listener
 from publish_samples import AT, event
 
 from edgecam.client import EventMessage, Subscriber
-from edgecam.publish import messages
+from edgecam.publish import discovery, messages
 from edgecam.publish.drafts import EventDraft
+from edgecam.publish.entities import Appliance, WatchedCamera
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import Acknowledged, LinkTiming, Received, parse_broker
@@ -38,6 +39,12 @@ PUBLISHED = (
     DOOR.enabled("main"),
     DOOR.response("reload"),
 )
+
+
+def announcements(device: str) -> list[str]:
+    """The topics on which a device announces itself and its camera to Home Assistant."""
+    appliance = Appliance(device, "edgecam", "1", 60, [WatchedCamera("main")])
+    return list(discovery.announcements(appliance, prefix="homeassistant"))
 
 
 class SampleBroker(Mosquitto):
@@ -102,7 +109,8 @@ def test_a_device_publishes_all_its_own_topics_and_no_other(broker: Mosquitto) -
     """Whoever takes over one box cannot speak for the next one, nor give commands."""
     door = Peer(broker, "door")
     with door.link:
-        assert [topic for topic in PUBLISHED if not door.may_publish(topic)] == []
+        own = (*PUBLISHED, *announcements("door"))
+        assert [topic for topic in own if not door.may_publish(topic)] == []
         foreign = [topic.replace("door", "gate") for topic in PUBLISHED]
         foreign += [
             GATE.command("reload"),
@@ -111,7 +119,7 @@ def test_a_device_publishes_all_its_own_topics_and_no_other(broker: Mosquitto) -
             "edgecam/x",
             "else",
         ]
-        foreign += ["homeassistant/device/edgecam_gate/config", "edgecam/doors/main/state"]
+        foreign += [*announcements("gate"), "edgecam/doors/main/state"]
         assert [topic for topic in foreign if door.may_publish(topic)] == []
 
 
@@ -137,6 +145,7 @@ def test_a_consumer_reads_everything_and_publishes_nothing(broker: Mosquitto) ->
             *PUBLISHED,
             *COMMANDS,
             "edgecam/consumer/main/state",
+            *announcements("consumer"),
             "edgecam/consumer/cmd/x",
             "homeassistant/status",
         ]
