@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import time
+import uuid
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 
 from edgecam.records import ClockReading
 
@@ -18,11 +20,21 @@ _TIME_ERROR = 5
 # Far more than sizeof(struct timex) (208 bytes on 64-bit Linux); with modes = 0 it only reads.
 _TIMEX_BYTES = 512
 _SYNC_CHECK_NS = 1_000_000_000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Tells one boot of this machine from another: BOOTTIME begins anew with each."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        # Not known: then no other run is of this boot.
+        return uuid.uuid4().hex
 
 
 def local_now() -> datetime:

@@ -14,6 +14,7 @@ from edgecam.appliance.logs import set_up_logging
 from edgecam.commands.signals import StopSignals
 from edgecam.config.loader import load_config
 from edgecam.config.password import read_password
+from edgecam.config.state_folder import outbox_path
 from edgecam.errors import EXIT_INTERRUPTED, EdgecamError
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.runner import Runner
@@ -81,7 +82,14 @@ def run(
     plan = assemble(loaded)
     password = read_password(config.mqtt, loaded.folder, environ)
     device = device_id() if config.device == "auto" else config.device
-    runner = Runner(loaded, plan, device=device, password=password, witnesses=[trace] if trace else [])
+    runner = Runner(
+        loaded,
+        plan,
+        device=device,
+        password=password,
+        outbox=outbox_path(config.mqtt.outbox, loaded.folder, environ),
+        witnesses=[trace] if trace else [],
+    )
     signals = StopSignals(runner.request_stop)
     wanted = WantedTrace(trace)
     log.info("starting config=%s device=%s", loaded.path or "defaults", device)

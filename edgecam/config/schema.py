@@ -205,6 +205,9 @@ class SnapshotsConfig(Block):
 class OutboxConfig(Block):
     """What waits for the broker."""
 
+    path: Text = Field(default="auto", examples=["memory", "/var/lib/edgecam/outbox.db"])
+    """File in which events outlive a restart and a power cut; `auto`: `outbox.db` in the folder that systemd
+    gives (`$STATE_DIRECTORY`), else in `~/.local/state/edgecam`; `memory`: no file."""
     max_events: int = Field(default=10_000, ge=1, le=1_000_000)
     """Events kept while the broker is away; beyond that the oldest are lost, counted and noticed."""
 

@@ -108,7 +108,7 @@ class Store:
         text = self.get(Table.SWITCH, camera)
         return None if text is None else text == "on"
 
-    def set_switch(self, camera: str, *, on: bool) -> None:
+    def set_switch(self, camera: str, on: bool) -> None:  # noqa: FBT001 - it is what is set
         """Remember how a camera was switched."""
         self.write(Change(Table.SWITCH, camera, "on" if on else "off"))
 

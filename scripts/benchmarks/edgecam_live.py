@@ -54,7 +54,12 @@ def run(job: Job, folder: Path, port: int) -> Outcome:
         # A recording played as fast as it can be is the pipeline's own word for a source without end.
         "cameras": {"main": {"source": "images:.", "playback": "camera" if job.fps else "fast"}},
         "models": {"default": {"path": str(model), "threads": job.threads}},
-        "mqtt": {"url": f"mqtt://127.0.0.1:{port}", "predictions": {"enabled": True, "max_hz": 1000}},
+        "mqtt": {
+            "url": f"mqtt://127.0.0.1:{port}",
+            "predictions": {"enabled": True, "max_hz": 1000},
+            # Else one run would send what another has left.
+            "outbox": {"path": "memory"},
+        },
     }
     path = folder / "config.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")

@@ -200,7 +200,12 @@ def write_configuration(folder: Path, port: int, *, cameras: int, fps: int) -> P
         "prefer": "freshness" if fps == FPS else "throughput",
         "cameras": {f"c{index}": camera for index in range(cameras)},
         "models": {"default": {"path": MODEL, "threads": 1}},
-        "mqtt": {"url": f"mqtt://127.0.0.1:{port}", "predictions": {"enabled": True, "max_hz": 1000}},
+        "mqtt": {
+            "url": f"mqtt://127.0.0.1:{port}",
+            "predictions": {"enabled": True, "max_hz": 1000},
+            # Else one run would send what another has left.
+            "outbox": {"path": "memory"},
+        },
     }
     path = folder / "config.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")

@@ -212,6 +212,7 @@ def test_a_run_announces_on_connect_and_on_birth(tmp_path: Path, monkeypatch: py
             tls=NO_FILES,
             heartbeat=lambda: None,
             fail=fail,
+            cameras=["main"],
             announcements=told,
         )
 

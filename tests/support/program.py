@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STOP_S = 15.0
+# No test leaves anything in the user's home.
+_NO_STATE = {"EDGECAM_MQTT__OUTBOX__PATH": "memory"}
 PHOTOS = Path(__file__).parents[1] / "data"
 
 
@@ -38,7 +40,7 @@ def edgecam(*arguments: str | Path, timeout_s: float = 60.0, cwd: Path | None = 
         text=True,
         timeout=timeout_s,
         cwd=cwd,
-        env={**os.environ, **environ},
+        env={**os.environ, **_NO_STATE, **environ},
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
@@ -97,6 +99,7 @@ class Program:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
+                env={**os.environ, "STATE_DIRECTORY": str(self._folder / "state")},
             )
 
     def send(self, number: signal.Signals) -> None:
