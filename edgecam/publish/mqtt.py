@@ -21,7 +21,6 @@ from edgecam.errors import BrokerError
 from edgecam.publish import verdict
 from edgecam.publish.outage import Outage
 from edgecam.publish.session import Session
-from edgecam.publish.transport import WebSocketError
 from edgecam.publish.wire import (
     BrokerAddress,
     Connected,
@@ -34,7 +33,6 @@ from edgecam.publish.wire import (
     ProtocolChoice,
     Will,
 )
-from edgecam.tls import TlsError
 
 log = logging.getLogger(__name__)
 
@@ -212,16 +210,8 @@ class MqttLink:
             if self._before_connect is not None:
                 self._before_connect()
             session.start(self._timing)
-        except BrokerError as error:
-            self._failed(Failure.UNREACHABLE, str(error))
-        except TlsError as error:
-            self._failed(Failure.TLS, str(error))
-        except WebSocketError as error:
-            self._failed(Failure.WEBSOCKET, str(error))
-        except OSError as error:
-            self._failed(Failure.UNREACHABLE, error.strerror or str(error))
-        except UnicodeError:
-            self._failed(Failure.UNREACHABLE, f'"{self._address.host}" is no host name')
+        except (BrokerError, OSError, UnicodeError) as error:
+            self._failed(*verdict.not_opened(error, self._address.host))
         else:
             self._session = session
             self._answer_due_s = time.monotonic() + self._timing.connack_s

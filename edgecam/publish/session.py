@@ -1,4 +1,4 @@
-"""One connection to a broker, from the attempt to its end: the only file that knows paho-mqtt.
+"""One connection to a broker, from the attempt to its end: with `paho_client` the only file that knows paho.
 
 paho runs without a thread and without a queue here: `wait` reads and writes, `publish` writes at once.
 """
@@ -10,19 +10,18 @@ import logging
 import math
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edgecam.publish.paho_client import PahoClient, message_properties
 from edgecam.publish.pulse import Pulse
-from edgecam.publish.transport import WebSocketError, open_socket
 from edgecam.publish.wire import (
     SESSION_TAKEN,
     Acknowledged,
@@ -33,25 +32,11 @@ from edgecam.publish.wire import (
     Received,
     Will,
 )
-from edgecam.tls import TlsSocket
 
 log = logging.getLogger(__name__)
 
-_PAHO_VERSION = {Protocol.V5: MQTTProtocolVersion.MQTTv5, Protocol.V311: MQTTProtocolVersion.MQTTv311}
 # Few enough that a slow broker delays a fresh state by little, enough to fill a long line.
 _WINDOW = 20
-
-
-class _Client(Client):
-    """paho's, on a socket of ours, which it would open without options, and leave open when it fails."""
-
-    address: BrokerAddress
-    timing: LinkTiming
-    our_socket: socket.socket | None = None
-
-    def _create_socket_connection(self) -> socket.socket:
-        self.our_socket = open_socket(self.address, self.timing)
-        return self.our_socket
 
 
 class Session:
@@ -80,24 +65,7 @@ class Session:
         self.silent = False
         """True when the other end has gone without a word."""
         self._pulse = Pulse(0, now_s=time.monotonic())
-        self._client = _Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=_PAHO_VERSION[version],
-            # Otherwise paho tries version 3.1 by itself, in the middle of a read.
-            reconnect_on_failure=False,
-            transport="websockets" if address.websocket else "tcp",
-        )
-        self._client.address = address
-        if address.websocket:
-            self._client.ws_set_options(address.path, headers=_without_origin)
-        # 0: paho hands over at once; `window` is kept by whoever publishes.
-        self._client.max_inflight_messages = 0
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
-        if will is not None:
-            properties = self._properties(PacketTypes.WILLMESSAGE, content_type="text/plain", expiry_s=None)
-            self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
+        self._client = PahoClient(address, client_id=client_id, version=version, will=will)
         self._known_properties: dict[tuple[str, int | None], Properties | None] = {}
         self._poll = select.poll()
         self._polled = (-1, False)
@@ -121,8 +89,7 @@ class Session:
     @property
     def tls_failure(self) -> str | None:
         """How TLS failed after the handshake, in words; None if it did not."""
-        sock = self._client.our_socket
-        return sock.failure if isinstance(sock, TlsSocket) else None
+        return self._client.tls_failure
 
     @property
     def session_taken(self) -> bool:
@@ -135,25 +102,8 @@ class Session:
         return self._client.want_write()
 
     def start(self, timing: LinkTiming) -> None:
-        """Connect the socket and send CONNECT.
-
-        Raises:
-            TlsError: no encryption, or none to be trusted.
-            WebSocketError: the host is there, but no WebSocket.
-            OSError: the host cannot be reached.
-            UnicodeError: its name is none.
-        """
-        self._client.timing = timing
-        self._client.connect_timeout = timing.connect_s
-        try:
-            self._client.connect(self._address.host, self._address.port, timing.keepalive_s)
-        except (OSError, ValueError, IndexError) as error:
-            sock = self._client.our_socket
-            if sock is None:
-                raise
-            # What paho makes of an answer that is no WebSocket's.
-            sock.close()
-            raise WebSocketError(self.tls_failure or str(error), path=self._address.path) from None
+        """Connect the socket and send CONNECT; raises as `PahoClient.start`."""
+        self._client.start(timing)
 
     def wait(self, waker: socket.socket, timeout_s: float, turn: threading.Lock) -> None:
         """Wait for the broker or for a byte on `waker`, without the turn; read and write what can be."""
@@ -162,10 +112,7 @@ class Session:
             return
         ours = sock.fileno()
         self._ask_poll(ours, waker)
-        # TLS decrypts whole records: what lies there already, poll does not see.
-        readable = (
-            isinstance(self._client.our_socket, ssl.SSLSocket) and self._client.our_socket.pending() > 0
-        )
+        readable = self._client.held
         timeout_s = 0.0 if readable else min(timeout_s, self._pulse.due_s(time.monotonic()))
         turn.release()
         try:
@@ -213,8 +160,8 @@ class Session:
         """Write a message to the socket; returns paho's message id, or None if that failed."""
         kind = (content_type, expiry_s)
         if kind not in self._known_properties:
-            self._known_properties[kind] = self._properties(
-                PacketTypes.PUBLISH, content_type=content_type, expiry_s=expiry_s
+            self._known_properties[kind] = (
+                message_properties(PacketTypes.PUBLISH, content_type, expiry_s) if self._is_v5 else None
             )
         properties = self._known_properties[kind]
         if correlation is not None and properties is not None:
@@ -240,17 +187,6 @@ class Session:
         sock = self._client.socket()
         if sock is not None:
             sock.close()
-
-    def _properties(self, packet_type: int, *, content_type: str, expiry_s: int | None) -> Properties | None:
-        """What MQTT 5 lets us say of a message; None for 3.1.1."""
-        if not self._is_v5:
-            return None
-        properties = Properties(packet_type)  # type: ignore[no-untyped-call] # as paho has it
-        properties.ContentType = content_type
-        properties.PayloadFormatIndicator = int(not content_type.startswith("image/"))  # 1: UTF-8
-        if expiry_s is not None:
-            properties.MessageExpiryInterval = expiry_s
-        return properties
 
     def _on_connect(
         self,
@@ -309,8 +245,3 @@ class Session:
                 correlation=getattr(asked, "CorrelationData", None),
             )
         )
-
-
-def _without_origin(headers: dict[str, str]) -> dict[str, str]:
-    """The handshake's headers: `Origin` is for browsers, and a server may hold it against us."""
-    return {name: text for name, text in headers.items() if name != "Origin"}

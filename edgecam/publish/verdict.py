@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from edgecam.errors import BrokerError
 from edgecam.publish.session import Session
+from edgecam.publish.transport import WebSocketError
 from edgecam.publish.wire import BAD_LOGIN, UNSUPPORTED_PROTOCOL, Failure, Protocol
+from edgecam.tls import TlsError
+
+
+def not_opened(error: BrokerError | OSError | UnicodeError, host: str) -> tuple[Failure, str]:
+    """Of an attempt that did not come so far as to speak MQTT."""
+    if isinstance(error, TlsError):
+        return Failure.TLS, str(error)
+    if isinstance(error, WebSocketError):
+        return Failure.WEBSOCKET, str(error)
+    if isinstance(error, UnicodeError):
+        return Failure.UNREACHABLE, f'"{host}" is no host name'
+    return Failure.UNREACHABLE, (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def refused(session: Session, version: Protocol) -> tuple[Failure, str]:
