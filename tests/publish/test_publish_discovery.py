@@ -16,7 +16,7 @@ from mqtt_listener import Listener
 from paho.mqtt.publish import single
 
 from edgecam.commands.discovery import discovery
-from edgecam.config.schema import CameraConfig, Config, MqttConfig, WatchConfig
+from edgecam.config.schema import CameraConfig, Config, MqttConfig, SnapshotsConfig, WatchConfig
 from edgecam.errors import BrokerError, UsageError
 from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.uplink import Uplink
@@ -113,6 +113,17 @@ def test_only_watched_labels_that_are_reported_have_a_sensor() -> None:
         for topic, payload in told.items()
     }
     assert found == {"edgecam": [], "edgecam-every": [], "edgecam-two": ["watched.cat"]}
+
+
+def test_the_switch_and_the_snapshot_are_there_when_edgecam_has_them() -> None:
+    """An entity that nothing answers to helps nobody."""
+    both = MqttConfig(commands=["enabled"], snapshots=SnapshotsConfig(enabled=True))
+    for mqtt, wanted in ((both, {"enabled", "snapshot"}), (MqttConfig(commands=[]), set())):
+        told = home_assistant_announcements(Config(mqtt=mqtt), device="box")
+        components = json.loads(json.dumps(told))["homeassistant/device/box/edgecam-main/config"][
+            "components"
+        ]
+        assert {"enabled", "snapshot"} & components.keys() == wanted
 
 
 @pytest.mark.parametrize(
