@@ -104,6 +104,8 @@ class MqttStats:
     """Events that the broker has not accepted yet."""
     lost: int
     """Events pushed out of a full outbox."""
+    commands_refused: int = 0
+    """Commands that were not followed, for whatever reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ ROOMS = {
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
     "config.rules", "config.hours", "model.card", "model.model", "publish.topics", "publish.messages",
-    "publish.drafts", "publish.wire", "publish.received", "publish.pulse", "pipeline.scheduler",
+    "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
+    "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate",
     "publish.discovery", "publish.entities", "pipeline.announcing",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",

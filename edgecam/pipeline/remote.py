@@ -110,6 +110,7 @@ class Remote:
 
     def _refuse(self, refused: Refused, topic: str) -> None:
         self.refused[refused.reason] += 1
+        self._publisher.commands_refused += 1
         # The first of a kind is news; a stranger must not fill the journal.
         level = logging.WARNING if self.refused[refused.reason] == 1 else logging.DEBUG
         log.log(level, "command refused topic=%.200r reason=%s: %s", topic, refused.reason, refused.text)

@@ -36,6 +36,8 @@ class Publisher:
 
         The publish worker puts itself here.
         """
+        self.commands_refused = 0
+        """Whoever refuses one counts it here."""
         self._lossy_epoch: int | None = None
         """The connection in which the last loss was logged."""
 
@@ -101,4 +103,5 @@ class Publisher:
             dropped=counts.dropped,
             outbox=counts.waiting,
             lost=counts.lost,
+            commands_refused=self.commands_refused,
         )

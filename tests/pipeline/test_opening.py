@@ -60,6 +60,7 @@ class Voice:
     """Stands where the publisher stands: what was said from afar."""
 
     def __init__(self) -> None:
+        self.commands_refused = 0
         self.switches: list[tuple[str, bool]] = []
         self.answers: list[tuple[str, bool, str]] = []
         self.pictures: list[tuple[str, bytes]] = []
@@ -230,13 +231,15 @@ def test_refusals_are_counted_by_reason_and_each_kind_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A stranger cannot fill the journal."""
-    us = remote(Voice(), {"a": Opening()})
+    voice = Voice()
+    us = remote(voice, {"a": Opening()})
     for _ in range(50):
         us.hear(switch("a", b"maybe"))
         us.hear(switch("x\ny", b"ON"))
     assert {reason: count for reason, count in us.refused.items() if count} == {
         Refusal.MALFORMED: 50, Refusal.UNKNOWN_CAMERA: 50
     }  # fmt: skip
+    assert voice.commands_refused == 100
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
     assert not any("\n" in text for text in warnings)

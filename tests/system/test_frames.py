@@ -75,6 +75,9 @@ def test_every_topic_on_the_wire_keeps_its_schema_and_no_late_result_is_unmarked
         if name == "availability":
             assert heard.payload in {b"online", b"offline"}
             continue
+        if name == "enabled":
+            assert heard.payload == b"ON"
+            continue
         conforms(name, heard.body)
         if name in {"state", "prediction", "event"} and heard.body["age_ms"] is not None:
             assert heard.body["late"] == (heard.body["age_ms"] > 150)
@@ -89,10 +92,11 @@ def test_states_are_retained_and_predictions_are_not(
     with Program(tmp_path, config_for(broker.url, f"images:{folder}")) as program:
         assert program.wait(60) == 0
     with Listener(broker.port) as latecomer:
-        latecomer.wait(lambda: len(latecomer.heard) >= 3)
+        latecomer.wait(lambda: len(latecomer.heard) >= 4)
     assert {heard.topic for heard in latecomer.heard} == {
         "edgecam/box/availability",
         "edgecam/box/info",
+        "edgecam/box/main/enabled",
         "edgecam/box/main/state",
     }
     assert all(heard.retained for heard in latecomer.heard)

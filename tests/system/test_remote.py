@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,28 @@ def test_a_camera_is_switched_off_and_on_and_stays_as_it_was_set(
         assert program.stop()[0] == 0
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_switch_survives_a_restart(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener, end: signal.Signals
+) -> None:
+    """A camera that was switched off stays off, also after a crash, until somebody switches it on."""
+    with Program(tmp_path, config_for(broker.url, "pattern:", fps=20)) as program:
+        wait_for_status(subscriber, "ok")
+        say(broker, f"{SWITCH}/set", "OFF")
+        wait_for_status(subscriber, "disabled")
+        subscriber.wait(lambda: last(subscriber, SWITCH) == b"OFF")
+        program.stop(end)
+        subscriber.forget()
+        program.start()
+        wait_for_status(subscriber, "disabled")
+        subscriber.wait(lambda: len(subscriber.on(f"{BOX}/stats")) >= 2, timeout_s=30)
+        assert captured(subscriber) == 0
+        assert {heard.payload for heard in subscriber.on(SWITCH)} == {b"OFF"}
+        say(broker, f"{SWITCH}/set", "ON")
+        wait_for_status(subscriber, "ok")
+        assert program.stop()[0] == 0
+
+
 def test_retained_and_nonsensical_commands_are_ignored_and_logged_once(
     tmp_path: Path, broker: Mosquitto, subscriber: Listener
 ) -> None:
@@ -119,6 +142,9 @@ def test_retained_and_nonsensical_commands_are_ignored_and_logged_once(
             assert program.log.count(f"command refused topic='{BOX}/") >= 5
             assert program.log.count(f" reason={reason}") == 1
         assert last(subscriber, SWITCH) in {None, b"ON"}
+        subscriber.forget()
+        subscriber.wait(lambda: subscriber.on(f"{BOX}/stats"))
+        assert subscriber.on(f"{BOX}/stats")[-1].body["mqtt"]["commands_refused"] == 14
         assert program.stop()[0] == 0
 
 
@@ -190,6 +216,27 @@ def test_an_event_leaves_a_picture_which_is_cleared(
         subscriber.wait(lambda: last(subscriber, SNAPSHOT) != b"")
         assert program.stop()[0] == 0
         subscriber.wait(lambda: last(subscriber, SNAPSHOT) == b"")
+    with Listener(broker.port) as late:
+        late.wait(lambda: late.on(STATE))
+        assert late.on(SNAPSHOT) == []
+
+
+def test_a_picture_of_an_earlier_run_goes_when_snapshots_are_turned_off(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """It was left by a crash; who turns snapshots off wants it gone from the broker."""
+    config = config_for(broker.url, "pattern:", fps=20)
+    config["mqtt"]["snapshots"] = {"enabled": True}
+    with Program(tmp_path, config) as program:
+        wait_for_status(subscriber, "ok")
+        say(broker, ASK, "")
+        subscriber.wait(lambda: pictures(subscriber))
+        program.stop(signal.SIGKILL)
+    with Listener(broker.port) as late:
+        late.wait(lambda: pictures(late))
+    with Program(tmp_path, config, sets=["mqtt.snapshots.enabled=false"]) as program:
+        subscriber.wait(lambda: last(subscriber, SNAPSHOT) == b"", timeout_s=30)
+        assert program.stop()[0] == 0
     with Listener(broker.port) as late:
         late.wait(lambda: late.on(STATE))
         assert late.on(SNAPSHOT) == []
