@@ -86,13 +86,20 @@ def parse_broker_url(url: str, *, embedded: bool = False) -> BrokerUrl:
     if host and not is_host(host):
         raise ValueError(f'{expected}; "{host}" is no host name')
     known = parts.scheme in set(Scheme) and (embedded or parts.scheme != Scheme.EMBEDDED)
-    if not known or not host or port == 0 or parts.query or parts.fragment or not re.fullmatch("[!-~]+", url):
+    if (
+        not known
+        or not host
+        or port == 0
+        or parts.query
+        or parts.fragment
+        or re.search(r"[\s\0-\x1f\x7f]", url)
+    ):
         raise ValueError(f'{expected}, got "{url}"')
     scheme = Scheme(parts.scheme)
     if scheme is Scheme.EMBEDDED and port is None:
         raise ValueError(f'{expected}, got "{url}" without a port')
     address = BrokerUrl(host, port or _PORTS[scheme], scheme)
-    if address.websocket:
+    if address.websocket and parts.path.isascii():
         return BrokerUrl(address.host, address.port, scheme, parts.path or _WEBSOCKET_PATH)
     if parts.path not in ("", "/"):
         raise ValueError(f'{expected}, got "{url}" with a path')

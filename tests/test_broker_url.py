@@ -20,6 +20,7 @@ from edgecam.broker_url import BrokerUrl, Scheme, parse_broker_url
         ("ws://box", BrokerUrl("box", 80, Scheme.WS, "/mqtt"), "ws://box:80/mqtt"),
         ("ws://box:9001/", BrokerUrl("box", 9001, Scheme.WS, "/"), "ws://box:9001/"),
         ("wss://box/a/b", BrokerUrl("box", 443, Scheme.WSS, "/a/b"), "wss://box:443/a/b"),
+        ("mqtts://bücher.lan", BrokerUrl("bücher.lan", 8883, Scheme.MQTTS), "mqtts://bücher.lan:8883"),
         ("embedded", BrokerUrl("127.0.0.1", 1883, Scheme.EMBEDDED), "embedded://127.0.0.1:1883"),
         ("embedded://0.0.0.0:1884", BrokerUrl("0.0.0.0", 1884, Scheme.EMBEDDED), "embedded://0.0.0.0:1884"),  # noqa: S104 - no socket
     ],

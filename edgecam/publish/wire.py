@@ -157,7 +157,7 @@ class LinkStatus:
     reason: str
     """That failure in words, with what to do; empty: there was none."""
     next_attempt_s: float | None
-    """Seconds until the next attempt; None while connected or connecting."""
+    """Seconds until the next attempt, 0 while it is made; None while connected, or waiting for an answer."""
 
 
 class ProtocolChoice:

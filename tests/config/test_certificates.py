@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from certificates import Ca
 
+from edgecam.commands.check import check
 from edgecam.config.certificates import read_tls
 from edgecam.config.loader import load_config
 from edgecam.config.schema import Config, MqttConfig
@@ -118,3 +119,12 @@ def test_a_certificate_and_its_key_go_together(tls: dict[str, str], tmp_path: Pa
     path.write_text(f"mqtt: {{url: mqtts://box, tls: {tls}}}\n")
     with pytest.raises(ConfigError, match=r"mqtt\.tls\.key: expected cert and key together, or neither"):
         load_config(path, environ={})
+
+
+def test_check_tells_of_a_file_that_cannot_serve(tmp_path: Path) -> None:
+    """Beside all other problems, without connecting."""
+    path = tmp_path / "config.yaml"
+    path.write_text("mqtt: {url: mqtts://box, username: me, password_file: none, tls: {ca: ca.crt}}\n")
+    with pytest.raises(ConfigError) as caught:
+        check(path)
+    assert [problem.path for problem in caught.value.problems] == ["mqtt.password_file", "mqtt.tls.ca"]
