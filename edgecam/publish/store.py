@@ -159,7 +159,7 @@ class Store:
         if self._is_degraded:
             return
         self._is_degraded = True
-        path, reason = self._file.path, describe(fault)
+        path, reason = self._file.path, describe(fault, self._file.path)
         log.error("outbox is in memory only, retrying path=%s reason=%s", path, reason)
         text = f"events that wait are lost when edgecam ends: the outbox {path} cannot be used: {reason}"
         self._tell(NoticeKind.OUTBOX_DEGRADED, NoticeLevel.ERROR, text, reason=reason)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -139,11 +140,15 @@ def is_damage(fault: Exception) -> bool:
     return code & 0xFF in _DAMAGE
 
 
-def describe(fault: Exception) -> str:
-    """For people."""
+def describe(fault: Exception, path: Path) -> str:
+    """For people: what is wrong with the file at `path`."""
     if getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
         return "another program uses it"
-    return getattr(fault, "strerror", None) or str(fault)
+    text = getattr(fault, "strerror", None) or str(fault)
+    # SQLite says no more than "disk I/O error" of a read-only file system.
+    return (
+        text if os.access(f"{path.parent}/.", os.W_OK) else f"{text}; {path.parent} is no folder to write in"
+    )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publish_samples import AT, event, result, state
 
-from edgecam.publish.drafts import EventDraft, FixedDraft, PredictionDraft, StateDraft
+from edgecam.publish.drafts import EventDraft, FixedDraft, PredictionDraft, RawDraft, StateDraft
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.queues import Delivery, MemoryQueue, Outgoing
 
@@ -217,3 +217,33 @@ def test_replayed_is_what_is_older_than_the_connection(put_while_connected: bool
         box.connected()
     (item,) = take_all(box)
     assert (item.epoch == box.epoch) is put_while_connected
+
+
+def test_what_is_cleared_is_cleared_on_each_connection_until_accepted_and_then_forgotten() -> None:
+    """A retained message of a removed camera does not outlive a refusal or a lost connection."""
+    remembered = {"gone"}
+    box = Outbox(MemoryQueue(max_items=1), retained=remembered)
+    box.clear("gone")
+    for accepted in (False, True):
+        box.connected()
+        (item,) = take_all(box)
+        assert (item.topic, item.draft, item.qos, item.retain) == ("gone", RawDraft(b""), 1, True)
+        assert remembered == {"gone"}
+        box.settle(item, accepted=accepted)
+        box.disconnected()
+    box.connected()
+    assert (take_all(box), remembered) == ([], set())
+
+
+def test_what_is_put_after_a_clearing_stays() -> None:
+    """The answer to the clearing is not taken for one to the newer state."""
+    remembered = set[str]()
+    box = Outbox(MemoryQueue(max_items=1), retained=remembered)
+    box.connected()
+    box.clear("t")
+    (cleared,) = take_all(box)
+    newest = StateDraft(state())
+    box.put_state("t", newest)
+    box.settle(cleared, accepted=True)
+    assert [item.draft for item in take_all(box)] == [newest]
+    assert remembered == {"t"}

@@ -331,7 +331,9 @@ def test_a_folder_that_cannot_be_made_degrades_to_memory_and_recovers(
         life.queue.settle(item)
         life.now_s = 1000
         life.store.tend()
-        assert life.kinds == [NoticeKind.OUTBOX_DEGRADED]
+        (notice,) = life.store.take_news()
+        assert notice.kind is NoticeKind.OUTBOX_DEGRADED
+        assert f"{path.parent} is no folder to write in" in notice.message
         assert len([text for text in caplog.messages if "memory only" in text]) == 1
         path.parent.unlink()
         life.store.tend()
