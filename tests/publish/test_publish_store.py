@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from publish_samples import AT, S, event, later
 
@@ -218,6 +218,7 @@ def test_delay_and_age_are_true_after_a_restart(
 STEPS = st.lists(st.sampled_from(["put", "take", "settle", "rewind", "reopen"]), max_size=40)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 5))
 def test_any_course_of_things_keeps_order_bound_and_ids_and_loses_nothing_uncounted(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], max_items: int
