@@ -1,0 +1,1 @@
+"""The pieces in deploy/ for other programs, tried in those programs."""
