@@ -60,7 +60,7 @@ class TlsSocket(ssl.SSLSocket):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            self.failure = explain(error, host="")
+            self.failure = _alert(error) or f"TLS broke off: {error}"
             raise
 
     def send(self, data: bytes | bytearray | memoryview, flags: int = 0) -> int:  # type: ignore[override]
@@ -139,12 +139,19 @@ def explain(error: Exception, *, host: str) -> str:
     """What a failed handshake means, and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _distrust(error, host)
-    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
-    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "HANDSHAKE_FAILURE" in reason:
-        said = reason.lower().replace("_", " ")
-        return f"the broker refused our certificate ({said}): check mqtt.tls.cert and mqtt.tls.key"
+    if alert := _alert(error):
+        return alert
     said = str(error) or type(error).__name__
     return f"no TLS there ({said}): is this the broker's port for mqtts:// or wss://?"
+
+
+def _alert(error: Exception) -> str | None:
+    """What the broker has against our certificate; None: it said nothing of the kind."""
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    if not any(word in reason for word in ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")):
+        return None
+    said = reason.lower().replace("_", " ")
+    return f"the broker refused our certificate ({said}): check mqtt.tls.cert and mqtt.tls.key"
 
 
 def _distrust(error: ssl.SSLCertVerificationError, host: str) -> str:

@@ -234,6 +234,18 @@ def test_a_ca_that_is_put_right_while_running_is_taken_up(broker: Mosquitto, ca:
         drive(link, lambda happened: Connected() in happened)
 
 
+def test_a_killed_broker_behind_tls_is_no_fault_of_tls(broker: Mosquitto, ca: Ca) -> None:
+    """It is told as any lost connection, and found again."""
+    with link_to(broker.url, TlsFiles(ca=ca.path)) as link:
+        drive(link, lambda happened: Connected() in happened)
+        broker.kill()
+        assert failed(link) is Failure.CLOSED
+        assert "connection lost" in link.status.reason
+        broker.start()
+        drive(link, lambda happened: Connected() in happened)
+        assert link.protocol is Protocol.V5
+
+
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_websocket_carries_all_that_a_plain_link_does(
     tmp_path: Path, pair: tuple[Path, Path], ca: Ca, *, encrypted: bool
