@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Ca
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from publish_samples import AT, event
@@ -18,7 +19,8 @@ from edgecam.publish.drafts import EventDraft
 from edgecam.publish.entities import Appliance, WatchedCamera
 from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import Acknowledged, LinkTiming, Received, parse_broker
+from edgecam.publish.wire import Acknowledged, BrokerAddress, LinkTiming, Received, parse_broker
+from edgecam.tls import TlsFiles
 
 SAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto"
 USERS = {
@@ -66,6 +68,28 @@ class SampleBroker(Mosquitto):
         return config
 
 
+class CertificateBroker(SampleBroker):
+    """The sample, with the listener that deploy/mosquitto/README.md gives for client certificates."""
+
+    def __init__(self, folder: Path, ca: Ca) -> None:
+        super().__init__(folder)
+        self._server, self._client_ca = ca.pair("127.0.0.1"), ca.path
+        self.url = f"mqtts://127.0.0.1:{self.port}"
+
+    def _write_config(self) -> Path:
+        config = super()._write_config()
+        certificate, key = self._server
+        lines = f"""certfile {certificate}
+keyfile {key}
+cafile {self._client_ca}
+require_certificate true
+use_identity_as_username true
+"""
+        text = config.read_text(encoding="utf-8").replace("user root\n", f"user root\n{lines}")
+        config.write_text(text, encoding="utf-8")
+        return config
+
+
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """The broker as the samples make it."""
@@ -76,10 +100,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 class Peer:
     """A logged-in client."""
 
-    def __init__(self, broker: Mosquitto, user: str, *, hears: tuple[str, ...] = ()) -> None:
-        address = parse_broker(broker.url, username=user, password=USERS[user])
+    def __init__(self, address: BrokerAddress, name: str, *, hears: tuple[str, ...] = ()) -> None:
         subscriptions = [(topic, 1) for topic in hears]
-        self.link = MqttLink(address, client_id=f"{user}-test", subscriptions=subscriptions, timing=QUICK)
+        self.link = MqttLink(address, client_id=f"{name}-test", subscriptions=subscriptions, timing=QUICK)
         ends = time.monotonic() + 10
         while not self.link.connected:
             assert time.monotonic() < ends
@@ -105,9 +128,14 @@ class Peer:
         return topics
 
 
+def peer(broker: Mosquitto, user: str, *, hears: tuple[str, ...] = ()) -> Peer:
+    """One of the users, with the right password."""
+    return Peer(parse_broker(broker.url, username=user, password=USERS[user]), user, hears=hears)
+
+
 def test_a_device_publishes_all_its_own_topics_and_no_other(broker: Mosquitto) -> None:
     """Whoever takes over one box cannot speak for the next one, nor give commands."""
-    door = Peer(broker, "door")
+    door = peer(broker, "door")
     with door.link:
         own = (*PUBLISHED, *announcements("door"))
         assert [topic for topic in own if not door.may_publish(topic)] == []
@@ -125,8 +153,8 @@ def test_a_device_publishes_all_its_own_topics_and_no_other(broker: Mosquitto) -
 
 def test_a_device_hears_its_own_commands_and_nothing_else(broker: Mosquitto) -> None:
     """Not even what the others publish."""
-    door, gate = Peer(broker, "door", hears=("#",)), Peer(broker, "gate")
-    operator, home = Peer(broker, "operator"), Peer(broker, "homeassistant")
+    door, gate = peer(broker, "door", hears=("#",)), peer(broker, "gate")
+    operator, home = peer(broker, "operator"), peer(broker, "homeassistant")
     with door.link, gate.link, operator.link, home.link:
         for topic in (*COMMANDS, GATE.command("reload"), GATE.enabled_set("main")):
             assert operator.may_publish(topic)
@@ -137,7 +165,7 @@ def test_a_device_hears_its_own_commands_and_nothing_else(broker: Mosquitto) -> 
 
 def test_a_consumer_reads_everything_and_publishes_nothing(broker: Mosquitto) -> None:
     """Not even under the name that a device of its own name would have."""
-    door, consumer = Peer(broker, "door"), Peer(broker, "consumer", hears=("edgecam/#",))
+    door, consumer = peer(broker, "door"), peer(broker, "consumer", hears=("edgecam/#",))
     with door.link, consumer.link:
         assert all(door.may_publish(topic) for topic in PUBLISHED)
         assert consumer.heard() == set(PUBLISHED)
@@ -155,11 +183,11 @@ def test_a_consumer_reads_everything_and_publishes_nothing(broker: Mosquitto) ->
 @pytest.mark.parametrize("user", ["operator", "homeassistant"])
 def test_who_gives_commands_cannot_speak_for_a_device(broker: Mosquitto, user: str) -> None:
     """Commands are theirs, results are the devices'."""
-    peer = Peer(broker, user)
-    with peer.link:
-        assert [topic for topic in COMMANDS if not peer.may_publish(topic)] == []
+    boss = peer(broker, user)
+    with boss.link:
+        assert [topic for topic in COMMANDS if not boss.may_publish(topic)] == []
         own = [topic.replace("door", user) for topic in PUBLISHED]
-        assert [topic for topic in (*PUBLISHED, *own) if peer.may_publish(topic)] == []
+        assert [topic for topic in (*PUBLISHED, *own) if boss.may_publish(topic)] == []
 
 
 def test_a_group_of_consumers_works_under_the_acl(broker: Mosquitto) -> None:
@@ -167,7 +195,7 @@ def test_a_group_of_consumers_works_under_the_acl(broker: Mosquitto) -> None:
     subscriber = Subscriber(
         broker.url, group="g", username="consumer", password=USERS["consumer"], timing=QUICK
     )
-    door = Peer(broker, "door")
+    door = peer(broker, "door")
     with door.link, subscriber:
         ends = time.monotonic() + 10
         while not subscriber.connected:
@@ -189,10 +217,23 @@ def test_nobody_comes_in_without_a_password(broker: Mosquitto) -> None:
                 assert not link.connected
 
 
+def test_a_certificate_alone_binds_a_device_to_its_topics(tmp_path: Path) -> None:
+    """Its common name is the device id: no password, no user name, the same ACL."""
+    ca = Ca(tmp_path / "ca")
+    (tmp_path / "broker").mkdir()
+    certificate, key = ca.pair("door")
+    tls = TlsFiles(ca=ca.path, cert=certificate, key=key)
+    with CertificateBroker(tmp_path / "broker", ca) as broker:
+        door = Peer(parse_broker(broker.url, tls=tls), "door")
+        with door.link:
+            assert [topic for topic in PUBLISHED if not door.may_publish(topic)] == []
+            assert not door.may_publish(GATE.state("main"))
+
+
 def test_retained_states_outlive_a_killed_broker(tmp_path: Path) -> None:
     """The sample writes what changed at once, not every half an hour."""
     with SampleBroker(tmp_path) as broker:
-        door = Peer(broker, "door")
+        door = peer(broker, "door")
         with door.link:
             door.link.publish(DOOR.state("main"), b"{}", qos=1, retain=True)
             ends = time.monotonic() + 10
