@@ -113,7 +113,12 @@ class Mosquitto:
     def _write_config(self) -> Path:
         lines = [f"listener {self.port} 127.0.0.1", "user root", "log_type all"]
         if self._persistent:
-            lines += ["persistence true", f"persistence_location {self._folder}/", "autosave_interval 1"]
+            lines += [
+                "persistence true",
+                f"persistence_location {self._folder}/",
+                "autosave_interval 1",
+                "autosave_on_changes true",
+            ]
         if self._users:
             lines += ["allow_anonymous false", f"password_file {self._write_passwords(self._users)}"]
         else:

@@ -1,0 +1,1 @@
+"""What edgecam promises, held against brokers, links and processes that die."""
