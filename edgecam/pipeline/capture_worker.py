@@ -76,7 +76,11 @@ class CaptureWorker:
                 self._attempts += 1
                 with self._open_camera() as camera:
                     log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
-                    self._read_while_it_works(camera)
+                    try:
+                        self._read_while_it_works(camera)
+                    finally:
+                        if self._lane.snapshots is not None:
+                            self._lane.snapshots.forget(self._lane.camera)
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
@@ -98,8 +102,8 @@ class CaptureWorker:
             if why != told:
                 told = why
                 lane.desk.disabled(why)
-                if lane.snapshots is not None:
-                    lane.snapshots.forget(lane.camera, clear=not self.opening.is_on)
+                if lane.snapshots is not None and not self.opening.is_on:
+                    lane.snapshots.clear(lane.camera)
             self.opening.wait(_HOURS_CHECK_S)
         if not self._stop.is_set():
             lane.desk.enabled()

@@ -41,17 +41,21 @@ class Snapshots:
         self._newest: dict[str, Frame] = {}
         self._wanted: dict[str, Frame] = {}
         self._shown_until_ns: dict[str, int] = {}
+        self._barred: set[str] = set()
+        """Cameras that were switched off: a straggler from before must not be shown."""
         self._closed = False
 
     def see(self, frame: Frame) -> None:
         """A frame was captured."""
         self._newest[frame.camera] = frame
+        self._barred.discard(frame.camera)
 
     def take(self, frame: Frame) -> None:
         """Show this frame; one of the same camera that waits is given up for it."""
         with self._changed:
-            self._wanted[frame.camera] = frame
-            self._changed.notify()
+            if frame.camera not in self._barred:
+                self._wanted[frame.camera] = frame
+                self._changed.notify()
 
     def take_newest(self, camera: str) -> int | None:
         """Show the newest frame; its number, None if there is none."""
@@ -60,15 +64,18 @@ class Snapshots:
             self.take(frame)
         return None if frame is None else frame.seq
 
-    def forget(self, camera: str, *, clear: bool) -> None:
-        """The camera was closed: it has no newest frame; and nothing is shown of it, if so wanted."""
+    def forget(self, camera: str) -> None:
+        """The camera was closed: what was its newest frame is an old one."""
+        self._newest.pop(camera, None)
+
+    def clear(self, camera: str) -> None:
+        """The camera was switched off: nothing is shown of it until it gives frames again."""
         with self._changed:
-            self._newest.pop(camera, None)
-            if clear:
-                self._wanted.pop(camera, None)
-                if camera in self._shown_until_ns:
-                    self._shown_until_ns[camera] = 0
-                    self._changed.notify()
+            self._barred.add(camera)
+            self._wanted.pop(camera, None)
+            if camera in self._shown_until_ns:
+                self._shown_until_ns[camera] = 0
+                self._changed.notify()
 
     def run(self) -> None:
         """Make pictures and take them back until `close`; what an earlier run has left goes at the start."""

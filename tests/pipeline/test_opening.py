@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from threading import Thread
 
@@ -298,9 +299,9 @@ def test_nothing_stays_shown_when_nobody_would_take_it_back(end: str) -> None:
         snapshots.close()
         thread.join(10)
     else:
-        snapshots.forget("a", clear=True)
+        snapshots.clear("a")
+        snapshots.take(frame(6))
         until(lambda: len(voice.pictures) == 3)
-        assert snapshots.take_newest("a") is None
         snapshots.close()
         thread.join(10)
     assert [bool(jpeg) for _, jpeg in voice.pictures] == [False, True, False]
@@ -314,7 +315,7 @@ def test_a_closed_schedule_leaves_the_last_picture_but_takes_no_old_frame_for_a_
     snapshots.see(frame())
     snapshots.take_newest("a")
     until(lambda: len(voice.pictures) == 2)
-    snapshots.forget("a", clear=False)
+    snapshots.forget("a")
     assert snapshots.take_newest("a") is None
     assert len(voice.pictures) == 2
     snapshots.close()
@@ -345,6 +346,28 @@ def test_a_picture_is_whole_and_upright(pixel_format: PixelFormat) -> None:
     assert shown.shape == (width, height, 3)
     assert shown[: width // 2 - 8].mean() < 10
     assert shown[width // 2 + 8 :].mean() > 245
+
+
+def test_a_lost_camera_has_no_newest_frame() -> None:
+    """A snapshot that is asked for then would be an old picture passed off as a new one."""
+    house = House()
+    snapshots = Snapshots(Voice(), {"a": View()}, keep_s=3600)
+    object.__setattr__(house.lane, "snapshots", snapshots)
+    newest: list[int | None] = []
+
+    def see(seen: Frame) -> None:
+        Snapshots.see(snapshots, seen)
+        newest.append(snapshots.take_newest("a"))
+
+    def cameras() -> Iterator[str]:
+        yield "fl"
+        newest.append(snapshots.take_newest("a"))
+        yield "f"
+
+    snapshots.see = see  # type: ignore[assignment,method-assign]
+    house.run(cameras())
+    newest.append(snapshots.take_newest("a"))
+    assert newest == [1, None, 2, None]
 
 
 def test_an_episode_s_first_frame_becomes_a_picture() -> None:
