@@ -12,6 +12,7 @@ from house import House
 from stand_ins import PICTURE, Opened, until
 
 from edgecam import clock
+from edgecam.backoff import Backoff
 from edgecam.capture.camera import Camera
 from edgecam.config.hours import Schedule, parse_window
 from edgecam.errors import CameraLost
@@ -150,7 +151,13 @@ def capture(
         return camera
 
     worker = CaptureWorker(
-        house.lane, open_camera, stall_s=3, stop=house.stop_capture, witness=Witnesses(), opening=opening
+        house.lane,
+        open_camera,
+        stall_s=3,
+        stop=house.stop_capture,
+        witness=Witnesses(),
+        opening=opening,
+        backoff=Backoff(first_s=3600, cap_s=3600),
     )
     thread = Thread(target=worker.run, daemon=True)
     thread.start()
@@ -192,7 +199,6 @@ def test_off_ends_the_wait_for_a_camera_that_is_lost(house: House) -> None:
     """`disabled` at once, not after half a minute of back-off; and the stop is not waited for either."""
     opening = Opening()
     worker, thread = capture(house, opening, [CameraLost("gone"), EndlessCamera()])
-    worker._backoff.next_s = lambda: 3600.0  # type: ignore[method-assign]
     until(lambda: house.ear.statuses[-1:] == [Status.NO_CAMERA])
     opening.switch(on=False)
     until(lambda: house.ear.statuses[-1:] == [Status.DISABLED])
@@ -302,9 +308,14 @@ def test_nothing_stays_shown_when_nobody_would_take_it_back(end: str) -> None:
         snapshots.clear("a")
         snapshots.take(frame(6))
         until(lambda: len(voice.pictures) == 3)
+        # Switched on again.
+        snapshots.see(frame(8))
+        snapshots.take(frame(8))
+        until(lambda: len(voice.pictures) == 4)
         snapshots.close()
         thread.join(10)
-    assert [bool(jpeg) for _, jpeg in voice.pictures] == [False, True, False]
+    shown = [bool(jpeg) for _, jpeg in voice.pictures]
+    assert shown == [False, True, False] + ([True, False] if end == "switch off" else [])
 
 
 def test_a_closed_schedule_leaves_the_last_picture_but_takes_no_old_frame_for_a_new_one() -> None:
