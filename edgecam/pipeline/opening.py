@@ -38,8 +38,11 @@ class Opening:
     def switch(self, *, on: bool) -> bool:
         """Set the switch and wake whoever waits; returns False if it stood so already."""
         was, self._is_on = self._is_on, on
+        if was is on:
+            # Else whoever repeats it would end a lost camera's back-off.
+            return False
         self._changed.set()
-        return was is not on
+        return True
 
     def wait(self, timeout_s: float) -> None:
         """Until the switch was set, `wake` was called, or the time is over; for one thread."""

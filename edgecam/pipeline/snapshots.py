@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Condition
 from typing import Protocol
 
@@ -99,15 +100,13 @@ class Snapshots:
 
     def _show(self, camera: str, frame: Frame) -> None:
         """Make the picture without the lock; it is shown if it is still wanted then."""
-        self._changed.release()
-        try:
+        with self._let_go():
             jpeg = encode(frame.image, self._views[camera])
-        finally:
-            self._changed.acquire()
         if self._wanted.get(camera) is frame:
             del self._wanted[camera]
-            self._publisher.snapshot(camera, jpeg, keep_s=self._keep_s)
             self._shown_until_ns[camera] = clock.boot_ns() + int(self._keep_s * 1e9)
+            with self._let_go():
+                self._publisher.snapshot(camera, jpeg, keep_s=self._keep_s)
 
     def _clear_what_is_due(self) -> None:
         now_ns = clock.boot_ns()
@@ -116,7 +115,17 @@ class Snapshots:
 
     def _clear(self, camera: str) -> None:
         del self._shown_until_ns[camera]
-        self._publisher.snapshot(camera, b"", keep_s=self._keep_s)
+        with self._let_go():
+            self._publisher.snapshot(camera, b"", keep_s=self._keep_s)
+
+    @contextmanager
+    def _let_go(self) -> Iterator[None]:
+        """Without the lock: engines and cameras come here, and must not wait for a codec, disk or network."""
+        self._changed.release()
+        try:
+            yield
+        finally:
+            self._changed.acquire()
 
     def _patience_s(self) -> float | None:
         if not self._shown_until_ns:
