@@ -70,6 +70,8 @@ _STEP_S = 0.5
 _MOST_TOLD_TOPICS = 1000
 # More than an outbox holds by default: a device may send all of it again.
 _REMEMBERED_IDS = 20_000
+# A snapshot of a large sensor fits.
+_MAX_PACKET_BYTES = 16 * 1024 * 1024
 
 
 class Subscriber:
@@ -117,6 +119,7 @@ class Subscriber:
             protocol=protocol,
             subscriptions=_subscriptions(f"{base}/{device}", camera, group),
             timing=timing,
+            max_packet_bytes=_MAX_PACKET_BYTES,
         )
         self._inbox = Inbox(max_messages)
         self._repeats = Repeats(_REMEMBERED_IDS)

@@ -37,13 +37,15 @@ from edgecam.publish.wire import (
 log = logging.getLogger(__name__)
 
 _FAREWELL_S = 1.0
+# Commands and announcements are far smaller; a stranger's longer message costs memory.
+_MAX_PACKET_BYTES = 64 * 1024
 
 
 class MqttLink:
     """Connects, stays connected, sends and receives; all but `wake` and `publish` belong to one thread.
 
     `before_connect` is called before each attempt and may raise BrokerError: an embedded broker is
-    brought back there.
+    brought back there. Who sends us more than `max_packet_bytes` at once ends the connection.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class MqttLink:
         subscriptions: Iterable[tuple[str, int]] = (),
         timing: LinkTiming | None = None,
         before_connect: Callable[[], None] | None = None,
+        max_packet_bytes: int = _MAX_PACKET_BYTES,
     ) -> None:
         self._address = address
         self._client_id = client_id
@@ -63,6 +66,7 @@ class MqttLink:
         self._subscriptions = list(subscriptions)
         self._timing = timing or LinkTiming()
         self._before_connect = before_connect
+        self._max_packet_bytes = max_packet_bytes
         self._choice = ProtocolChoice(protocol)
         self._outage = Outage(str(address))
         self.turn = threading.Lock()
@@ -205,6 +209,7 @@ class MqttLink:
             version=self._choice.current,
             will=self._will,
             subscriptions=self._subscriptions,
+            max_packet_bytes=self._max_packet_bytes,
         )
         try:
             if self._before_connect is not None:

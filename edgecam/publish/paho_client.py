@@ -21,9 +21,19 @@ class PahoClient(Client):
     """Connects once; paho itself would set no option on its socket, and leave it open when it fails."""
 
     def __init__(
-        self, address: BrokerAddress, *, client_id: str, version: Protocol, will: Will | None
+        self,
+        address: BrokerAddress,
+        *,
+        client_id: str,
+        version: Protocol,
+        will: Will | None,
+        max_packet_bytes: int,
     ) -> None:
         self._address = address
+        self._is_v5 = version is Protocol.V5
+        self._max_packet_bytes = max_packet_bytes
+        self.oversized_bytes = 0
+        """How long the packet was for which the connection was ended; 0: there was none."""
         self._timing = LinkTiming()
         self._our_socket: socket.socket | None = None
         super().__init__(
@@ -42,7 +52,7 @@ class PahoClient(Client):
             self.username_pw_set(address.username, address.password)
         if will is not None:
             properties = None
-            if version is Protocol.V5:
+            if self._is_v5:
                 properties = message_properties(PacketTypes.WILLMESSAGE, "text/plain", None)
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
 
@@ -68,13 +78,33 @@ class PahoClient(Client):
         self._timing = timing
         self.connect_timeout = timing.connect_s
         try:
-            self.connect(self._address.host, self._address.port, timing.keepalive_s)
+            self.connect(
+                self._address.host, self._address.port, timing.keepalive_s, properties=self._wishes()
+            )
         except (OSError, ValueError, IndexError) as error:
             if self._our_socket is None:
                 raise
             # What paho makes of an answer that is no WebSocket's.
             self._our_socket.close()
             raise WebSocketError(self.tls_failure or str(error), path=self._address.path) from None
+
+    def _wishes(self) -> Properties | None:
+        if not self._is_v5:
+            return None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # as paho has it
+        properties.MaximumPacketSize = self._max_packet_bytes
+        return properties
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Read; a packet that is too long counts as the connection's end, before a byte of it is kept.
+
+        MQTT 3.1.1 has no word for the limit, and not every broker heeds that of MQTT 5.
+        """
+        coming = self._in_packet
+        if coming["have_remaining"] and coming["remaining_length"] > self._max_packet_bytes:
+            self.oversized_bytes = coming["remaining_length"]
+            return b""
+        return super()._sock_recv(bufsize)
 
     def _create_socket_connection(self) -> socket.socket:
         self._our_socket = open_socket(self._address, self._timing)

@@ -50,6 +50,7 @@ class Session:
         version: Protocol,
         will: Will | None,
         subscriptions: Sequence[tuple[str, int]],
+        max_packet_bytes: int,
     ) -> None:
         self._address = address
         self._is_v5 = version is Protocol.V5
@@ -64,8 +65,12 @@ class Session:
         """Why the broker ended the connection, if it said so (MQTT 5)."""
         self.silent = False
         """True when the other end has gone without a word."""
+        self._fault: str | None = None
+        self._is_deaf_told = False
         self._pulse = Pulse(0, now_s=time.monotonic())
-        self._client = PahoClient(address, client_id=client_id, version=version, will=will)
+        self._client = PahoClient(
+            address, client_id=client_id, version=version, will=will, max_packet_bytes=max_packet_bytes
+        )
         self._known_properties: dict[tuple[str, int | None], Properties | None] = {}
         self._poll = select.poll()
         self._polled = (-1, False)
@@ -79,7 +84,7 @@ class Session:
     @property
     def ended(self) -> bool:
         """True when there is no connection (any more)."""
-        return self.silent or self._client.socket() is None
+        return self.silent or self._fault is not None or self._client.socket() is None
 
     @property
     def encrypted(self) -> bool:
@@ -90,6 +95,13 @@ class Session:
     def tls_failure(self) -> str | None:
         """How TLS failed after the handshake, in words; None if it did not."""
         return self._client.tls_failure
+
+    @property
+    def fault(self) -> str | None:
+        """What was wrong with what the broker sent, in words; None: nothing."""
+        if self._client.oversized_bytes:
+            return f"it sent a packet of {self._client.oversized_bytes} bytes, more than is taken"
+        return self._fault
 
     @property
     def session_taken(self) -> bool:
@@ -124,12 +136,21 @@ class Session:
             readable = readable or (number == ours and events & ~select.POLLOUT != 0)
             writable = writable or (number == ours and events & select.POLLOUT != 0)
         if readable:
-            self._client.loop_read()
-            self._pulse.heard(time.monotonic())
+            self._read()
+        if self._fault is not None:
+            return
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
         self._take_pulse()
+
+    def _read(self) -> None:
+        """Let paho read; whatever it cannot make sense of ends this connection, not the program."""
+        try:
+            self._client.loop_read()
+        except Exception as error:  # noqa: BLE001 - paho lets many kinds through
+            self._fault = f"it sent a packet that cannot be read ({error!r:.200})"
+        self._pulse.heard(time.monotonic())
 
     def _take_pulse(self) -> None:
         """Paho has sent the ping if one was due; see whether the answer is overdue."""
@@ -235,10 +256,17 @@ class Session:
                 log.warning("subscription refused topic=%s reason=%s", topic, reason)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            level = logging.DEBUG if self._is_deaf_told else logging.WARNING
+            self._is_deaf_told = True
+            log.log(level, "message ignored: its topic is not UTF-8")
+            return
         asked = message.properties
         self._happenings.append(
             Received(
-                message.topic,
+                topic,
                 bytes(message.payload),
                 retained=message.retain,
                 response_topic=getattr(asked, "ResponseTopic", None),

@@ -46,6 +46,8 @@ def lost(session: Session, *, stable: bool) -> tuple[Failure, str]:
         return Failure.MUTE, "connection lost: no answer to a ping"
     if session.tls_failure:
         return Failure.TLS, session.tls_failure
+    if session.fault is not None:
+        return Failure.CLOSED, f"connection ended by us: {session.fault}"
     if farewell is not None:
         return Failure.CLOSED, f"ended by the broker: {farewell}"
     # MQTT 3.1.1 has no word for it, and not every broker says the word of MQTT 5.

@@ -304,3 +304,89 @@ def test_a_failing_embedded_broker_is_one_more_failure(caplog: pytest.LogCapture
     ) as link:
         drive(link, lambda _: len(calls) >= 3)
     assert len([text for text in caplog.messages if "cannot listen" in text]) == 1
+
+
+def publish_packet(topic: bytes, payload: bytes, *, length: int | None = None) -> bytes:
+    """A PUBLISH at QoS 0 in MQTT 3.1.1; `length` is what it claims to have, if not what it has."""
+    body = len(topic).to_bytes(2, "big") + topic + payload
+    left, digits = len(body) if length is None else length, bytearray()
+    while left >= 128:
+        digits.append(left % 128 | 128)
+        left //= 128
+    return bytes([0x30, *digits, left]) + body
+
+
+def test_a_packet_that_is_too_long_ends_the_connection_unread(caplog: pytest.LogCaptureFixture) -> None:
+    """A stranger's message of 100 MB is not gathered in memory, and the log says why the connection ended."""
+
+    def behave(connection: socket.socket) -> None:
+        packet = publish_packet(b"t/fits", b"x" * 60_000) + publish_packet(b"t/a", b"", length=100_000_000)
+        connection.sendall(bytes([0x20, 2, 0, 0]) + packet)
+
+    timing = LinkTiming(backoff_min_s=20, backoff_max_s=30)
+    with (
+        tcp_server(behave) as (port, _),
+        MqttLink(
+            BrokerAddress("127.0.0.1", port), client_id="us", protocol=Protocol.V311, timing=timing
+        ) as link,
+    ):
+        happened = drive(link, lambda happened: Disconnected(session_taken=False) in happened)
+        assert [one.topic for one in happened if isinstance(one, Received)] == ["t/fits"]
+        assert "100000000 bytes" in link.status.reason
+    assert len([text for text in caplog.messages if "100000000 bytes" in text]) == 1
+
+
+def test_a_broker_of_version_5_is_told_how_much_is_taken(broker: Mosquitto) -> None:
+    """Then it keeps what is longer to itself and the connection stays; whoever needs more takes more."""
+    with (
+        MqttLink(parse_broker(broker.url), client_id="small", subscriptions=[("t/#", 1)]) as small,
+        MqttLink(
+            parse_broker(broker.url), client_id="big", subscriptions=[("t/#", 1)], max_packet_bytes=1_000_000
+        ) as big,
+    ):
+        for link in (small, big):
+            drive(link, connected)
+            link.step(0.1)
+        big.publish("t/long", b"x" * 100_000, qos=1, retain=False)
+        big.publish("t/short", b"", qos=1, retain=False)
+
+        def topics(happened: list[Happening]) -> list[str]:
+            return [one.topic for one in happened if isinstance(one, Received)]
+
+        assert topics(drive(big, lambda happened: "t/short" in topics(happened))) == ["t/long", "t/short"]
+        assert topics(drive(small, topics)) == ["t/short"]
+        assert small.connected
+
+
+def test_a_topic_that_is_no_utf_8_is_ignored_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A broken message neither ends the program nor the connection."""
+
+    def behave(connection: socket.socket) -> None:
+        broken = publish_packet(b"t/\xff", b"x")
+        connection.sendall(bytes([0x20, 2, 0, 0]) + broken + broken + publish_packet(b"t/a", b"x"))
+
+    with (
+        tcp_server(behave) as (port, _),
+        MqttLink(BrokerAddress("127.0.0.1", port), client_id="us", protocol=Protocol.V311) as link,
+    ):
+        message = Received("t/a", b"x", retained=False)
+        assert drive(link, lambda happened: message in happened) == [Connected(), message]
+    told = [record for record in caplog.records if "not UTF-8" in record.getMessage()]
+    assert [record.levelno for record in told if record.levelno > logging.DEBUG] == [logging.WARNING]
+
+
+def test_a_packet_that_cannot_be_read_ends_the_connection_and_is_retried() -> None:
+    """Whatever the parser makes of a broker's nonsense, the program lives and the link tries again."""
+    nonsense = bytes([0x90, 0])
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(bytes([0x20, 3, 0, 0, 0]) + nonsense)
+
+    with (
+        tcp_server(behave) as (port, heard),
+        MqttLink(BrokerAddress("127.0.0.1", port), client_id="us", timing=QUICK) as link,
+    ):
+        happened = drive(link, lambda happened: happened.count(Disconnected(session_taken=False)) == 2)
+        assert happened.count(Connected()) == 2
+        assert link.status.failure is not None
+    assert len(heard) >= 2

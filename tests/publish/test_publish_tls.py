@@ -61,7 +61,7 @@ def server_context(pair: tuple[Path, Path]) -> ssl.SSLContext:
 
 def link_to(url: str, tls: TlsFiles = TlsFiles(), **more: object) -> MqttLink:  # noqa: B008 - frozen
     """A link that is quick to give up."""
-    options: dict[str, object] = {"client_id": "us", "timing": QUICK} | more
+    options: dict[str, object] = {"client_id": "us", "timing": QUICK, "max_packet_bytes": 1 << 24} | more
     return MqttLink(parse_broker(url, tls=tls), **options)  # type: ignore[arg-type] # as the tests have them
 
 
