@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # How often it looks whether something is due: each message comes by, and would pay for it.
 _LOOK_S = 0.1
+# So many topics are named in the log when the broker refuses them.
+_REFUSED_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,8 @@ class PublishWorker:
             self._outbox.settle(item, accepted=answer.accepted)
         if answer.accepted:
             return
-        if topic not in self._refused_topics:
+        # Bounded: who asks may name ever new topics for our answers.
+        if topic not in self._refused_topics and len(self._refused_topics) < _REFUSED_TOLD:
             self._refused_topics.add(topic)
             log.warning("broker refused a message topic=%s reason=%s", topic, answer.reason)
         # A notice of a refused notice would be refused again, for ever.
