@@ -80,6 +80,8 @@ class MemoryQueue:
         self._waiting: deque[Outgoing] = deque()
         # In the order of taking, which is the order of putting: all are older than those that wait.
         self._on_their_way: list[Outgoing] = []
+        # But for these, which are older than what was on its way when they were pushed.
+        self._overtaken: set[Outgoing] = set()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._on_their_way)
@@ -89,10 +91,11 @@ class MemoryQueue:
         return len(self.push(item))
 
     def push(self, *items: Outgoing, first: bool = False) -> list[Outgoing]:
-        """Keep some more, before all that wait if they are `first`; returns the old ones that had to go."""
+        """Keep some more, before all others if they are `first`; returns the old ones that had to go."""
         with self._lock:
             if first:
                 self._waiting.extendleft(reversed(items))
+                self._overtaken.update(items if self._on_their_way else ())
             else:
                 self._waiting.extend(items)
             gone = [self._pop_oldest() for _ in range(len(self) - self._max_items)]
@@ -118,10 +121,13 @@ class MemoryQueue:
             if item not in self._on_their_way:
                 return False
             self._on_their_way.remove(item)
+            self._overtaken.discard(item)
             return True
 
     def rewind(self) -> None:
         """Nothing is on its way any more: take everything again, in the same order."""
         with self._lock:
-            self._waiting.extendleft(reversed(self._on_their_way))
+            items = [*self._on_their_way, *self._waiting]
+            self._waiting = deque(sorted(items, key=lambda item: item not in self._overtaken))
             self._on_their_way.clear()
+            self._overtaken.clear()

@@ -8,8 +8,8 @@ lock is held while the file is open: two programs on one outbox would send every
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,7 +48,8 @@ FAULTS = (sqlite3.Error, OSError)
 """What every method but `close` may raise."""
 
 _VERSION = 1
-_LOCK_WAIT_S = 0.5
+LOCK_WAIT_S = 0.5
+_KEPT_ASIDE = 3
 # The log is folded into the file after so many pages of 4 KiB, and cut to that size.
 _LOG_PAGES = 128
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -68,12 +69,12 @@ class StoreFile:
         """True from `open` to `close`."""
         return self._connection is not None
 
-    def open(self) -> Rows:
-        """Open or make it, check it, and read all of it."""
+    def open(self, *, lock_wait_s: float = LOCK_WAIT_S) -> Rows:
+        """Open or make it, check it, and read all of it; waits so long for another program to let it go."""
         self.close()
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            self.path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+            self.path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(connection)
@@ -106,12 +107,15 @@ class StoreFile:
                 _put(connection, table, content.items())
 
     def set_aside(self) -> Path:
-        """Rename what is damaged, for whoever can read it; returns its new name."""
+        """Rename what is damaged, for whoever can read it; returns its new name. The newest few are kept."""
         self.close()
-        for number in itertools.count(1):
-            aside = self.path.with_name(f"{self.path.name}.corrupt-{number}")
-            if not aside.exists():
-                break
+        form = re.compile(re.escape(self.path.name) + r"\.corrupt-(\d+)")
+        names = (form.fullmatch(file.name) for file in self.path.parent.iterdir())
+        numbers = sorted(int(name[1]) for name in names if name)
+        for number in numbers[: -(_KEPT_ASIDE - 1)]:
+            for suffix in _SUFFIXES:
+                self.path.with_name(f"{self.path.name}.corrupt-{number}{suffix}").unlink(missing_ok=True)
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{max(numbers, default=0) + 1}")
         # The file itself last: a log that stays behind would be folded into the next one.
         for suffix in _SUFFIXES:
             with contextlib.suppress(FileNotFoundError):
@@ -141,14 +145,12 @@ def is_damage(fault: Exception) -> bool:
 
 
 def describe(fault: Exception, path: Path) -> str:
-    """For people: what is wrong with the file at `path`."""
+    """For people: what is wrong with the file at `path`, without telling the path."""
     if getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
         return "another program uses it"
     text = getattr(fault, "strerror", None) or str(fault)
     # SQLite says no more than "disk I/O error" of a read-only file system.
-    return (
-        text if os.access(f"{path.parent}/.", os.W_OK) else f"{text}; {path.parent} is no folder to write in"
-    )
+    return text if os.access(f"{path.parent}/.", os.W_OK) else f"{text}; it is in no folder to write in"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

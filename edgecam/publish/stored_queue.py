@@ -60,12 +60,12 @@ class StoredQueue:
             item for key, text in found[Table.EVENT].items() if (item := self._unpack(Table.EVENT, key, text))
         ]
         for episode, text in found[Table.EPISODE].items():
-            start = self._unpack(Table.EPISODE, episode, text)
-            if start is not None and isinstance(start.draft, EventDraft):
-                end = start.draft.ended_by_restart(self._read_clock(), event_id=uuid.uuid4().hex)
+            end = self._unpack(Table.EPISODE, episode, text)
+            if end is not None:
                 log.info("episode end episode=%s reason=restart", episode)
-                items.append(Outgoing(start.topic, end, Delivery.EVENT, epoch=0))
-                self._keep(items[-1])
+                items.append(end)
+                self._keep(end)
+        self._store.put_first(Table.EVENT, [_draft(item).event_id for item in items])
         self._drop(self._memory.push(*items, first=True))
         return len(items)
 
@@ -108,14 +108,25 @@ class StoredQueue:
         )
 
     def _unpack(self, table: Table, key: str, text: str) -> Outgoing | None:
+        """The event of a row, or the end of the episode of one; None: the row made no sense and is gone."""
         try:
             kept = json.loads(text)
             draft = EventDraft.unpack(kept["draft"], is_of_this_boot=kept["boot_id"] == self._boot_id)
+            _check_key(table, key, draft)
+            if table is Table.EPISODE:
+                draft = draft.ended_by_restart(self._read_clock(), event_id=uuid.uuid4().hex)
             return Outgoing(str(kept["topic"]), draft, Delivery.EVENT, epoch=0)
         except (ValueError, TypeError, KeyError):
             log.error("an entry of the outbox cannot be read and is dropped: %s", text)  # noqa: TRY400
             self._store.write(Change(table, key, None))
             return None
+
+
+def _check_key(table: Table, key: str, draft: EventDraft) -> None:
+    """A row under another key could never be removed."""
+    own = str(draft.payload["id" if table is Table.EVENT else "episode"])
+    if key != own:
+        raise ValueError(f"expected the row of {own}, got {key}")
 
 
 def _draft(item: Outgoing) -> EventDraft:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -334,7 +335,9 @@ def test_a_folder_that_cannot_be_made_degrades_to_memory_and_recovers(
         life.store.tend()
         (notice,) = life.store.take_news()
         assert notice.kind is NoticeKind.OUTBOX_DEGRADED
-        assert f"{path.parent} is no folder to write in" in notice.message
+        assert notice.data["path"] == "outbox.db"
+        assert str(path.parent) not in f"{notice.message}{notice.data}"
+        assert "it is in no folder to write in" in notice.message
         assert len([text for text in caplog.messages if "memory only" in text]) == 1
         path.parent.unlink()
         life.store.tend()
@@ -377,7 +380,7 @@ import sys
 from pathlib import Path
 from edgecam.publish.store import Store
 store = Store(Path(sys.argv[1]))
-store.open()
+store.open(lock_wait_s=0.1)
 print([notice.data["reason"] for notice in store.take_news()])
 """
     with Life(path) as life:
@@ -478,3 +481,99 @@ def test_a_stale_log_is_never_folded_into_a_new_file(path: Path) -> None:
     assert Path(f"{aside}-wal").exists()
     assert all(rows == {} for rows in file.open().values())
     file.close()
+
+
+def test_a_disk_that_hangs_while_it_is_tried_again_holds_nobody_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file is opened, events are taken into memory; they are in the file when it works again."""
+    path.parent.write_text("")
+    open_file, replace = StoreFile.open, StoreFile.replace
+    reached, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def hang() -> bool:
+        reached.release()
+        return go_on.acquire(timeout=60)
+
+    with Life(path) as life:
+        life.put("a", end=True)
+        path.parent.unlink()
+        monkeypatch.setattr(StoreFile, "open", lambda file, **wait: hang() and open_file(file, **wait))
+        monkeypatch.setattr(StoreFile, "replace", lambda file, rows: hang() and replace(file, rows))
+        life.now_s = 1000
+        tending = threading.Thread(target=life.store.tend)
+        tending.start()
+        for name in "bc":
+            assert reached.acquire(timeout=60)
+            putting = threading.Thread(target=life.put, args=(name,), kwargs={"end": True}, daemon=True)
+            putting.start()
+            putting.join(10)
+            is_held_up = putting.is_alive()
+            go_on.release()
+            assert not is_held_up
+        tending.join(60)
+        monkeypatch.undo()
+        assert life.kinds == [NoticeKind.OUTBOX_DEGRADED, NoticeKind.OUTBOX_RESTORED]
+    with Life(path) as again:
+        assert ids(again.take_all()) == ["a", "b", "c"]
+
+
+def test_what_is_read_late_stands_before_what_is_on_its_way(path: Path) -> None:
+    """After a lost connection, and after a crash, the old episode is over before the new one begins."""
+    with Life(path) as first:
+        first.put("old", episode="old")
+    away = path.parent.rename(path.parent.with_name("away"))
+    path.parent.write_text("")
+    with Life(path) as second:
+        second.put("new", episode="new", end=True)
+        second.queue.take()
+        path.parent.unlink()
+        away.rename(path.parent)
+        second.now_s = 1000
+        second.store.tend()
+        second.queue.adopt()
+        second.queue.rewind()
+        order = ids(second.take_all())
+        assert (order[0], order[2]) == ("old", "new")
+    with Life(path) as third:
+        assert ids(third.take_all()) == order
+
+
+def test_a_start_waits_for_the_program_that_it_replaces(path: Path) -> None:
+    """Its file is read at once, so that its events come first."""
+    with Life(path) as first:
+        first.put("a", end=True)
+        letting_go = threading.Timer(1.5, first.store.close)
+        letting_go.start()
+        with Life(path) as second:
+            assert second.kinds == []
+            assert ids(second.take_all()) == ["a"]
+        letting_go.join()
+
+
+@pytest.mark.parametrize("key", ["start", "episode", "id", "late"])
+def test_a_note_of_an_open_episode_that_lost_a_key_is_dropped(
+    path: Path, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    """A letter that a disk flipped does not keep edgecam from starting."""
+    with Life(path) as life:
+        life.put("a")
+        text = life.store.get(Table.EPISODE, "e1")
+        assert text is not None
+        life.store.write(Change(Table.EPISODE, "e1", text.replace(f'"{key}":', '"?":')))
+    with Life(path) as again:
+        assert ids(again.take_all()) == ["a"]
+        assert again.store.rows(Table.EPISODE) == {}
+    assert caplog.text.count("cannot be read and is dropped") == 1
+
+
+def test_only_the_newest_damaged_files_are_kept(path: Path) -> None:
+    """A disk that goes bad is not filled by what it spoilt."""
+    path.parent.mkdir()
+    file = StoreFile(path)
+    for number in range(12):
+        path.write_text(str(number))
+        Path(f"{path}-wal").write_text("")
+        file.set_aside()
+    kept = {f"outbox.db.corrupt-{number}{suffix}" for number in (10, 11, 12) for suffix in ("", "-wal")}
+    assert {file.name for file in path.parent.iterdir()} == kept
