@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
+from edgecam.pipeline.allowance import Allowance
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.snapshots import Snapshots
-from edgecam.publish.commands import Call, Command, Refusal, Refused, Switch, filters, read_command
+from edgecam.publish.commands import (
+    Call,
+    Command,
+    Refusal,
+    Refused,
+    Reply,
+    Switch,
+    filters,
+    read_command,
+)
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
 from edgecam.publish.wire import Received
 
 log = logging.getLogger(__name__)
+
+_BURST = 10
+_COMMANDS_PER_S = 5.0
 
 
 class Switches(Protocol):
@@ -38,6 +52,8 @@ class Remote:
         openings: Mapping[str, Opening],
         switches: Switches,
         snapshots: Snapshots | None,
+        reload: Callable[[Reply], None] | None = None,
+        read_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set the cameras' switches as they stood.
 
@@ -48,19 +64,35 @@ class Remote:
             openings: by camera.
             switches: remembers them.
             snapshots: None: there are none.
+            reload: lets the configuration be read anew, soon, by another thread, which answers; None: cannot be.
+            read_s: a clock that never goes back, in seconds.
         """
-        self._topics = topics
         self._publisher = publisher
-        self._allowed = allowed
-        self._openings = openings
         self._switches = switches
-        self._snapshots = snapshots
+        self._reload = reload
+        self._read_s = read_s
+        # A house that switches all its cameras at once is no flood.
+        self._allowance = Allowance(burst=_BURST + 2 * len(openings), per_s=_COMMANDS_PER_S)
         self.refused = dict.fromkeys(Refusal, 0)
         """How many commands were refused, by reason."""
-        # Who may not be switched on again must not stay off.
-        if Command.ENABLED in allowed:
-            for camera, opening in openings.items():
-                opening.switch(on=switches.switch(camera) is not False)
+        self.revise(topics, allowed=allowed, openings=openings, snapshots=snapshots)
+
+    def revise(
+        self,
+        topics: Topics,
+        *,
+        allowed: Collection[Command],
+        openings: Mapping[str, Opening],
+        snapshots: Snapshots | None,
+    ) -> None:
+        """Follow these commands, for these cameras, from now on; the cameras' switches are set as they stood."""
+        self._topics = topics
+        self._allowed = allowed
+        self._openings = openings
+        self._snapshots = snapshots
+        for camera, opening in openings.items():
+            # Who may not be switched on again must not stay off.
+            opening.switch(on=Command.ENABLED not in allowed or self._switches.switch(camera) is not False)
 
     @property
     def filters(self) -> list[str]:
@@ -75,7 +107,12 @@ class Remote:
 
     def hear(self, received: Received) -> None:
         """Follow a command, or refuse it."""
-        match read_command(received, self._topics, cameras=self._openings, allowed=self._allowed):
+        command = read_command(received, self._topics, cameras=self._openings, allowed=self._allowed)
+        # What is neither followed nor answered costs nothing, and must use up nobody's turn.
+        is_work = not isinstance(command, Refused) or command.reply is not None
+        if is_work and not self._allowance.take(self._read_s()):
+            command = Refused(Refusal.RATE, f"expected at most {_COMMANDS_PER_S:g} commands a second")
+        match command:
             case Switch(camera, on):
                 self._switch(camera, on=on)
             case Call() as call:
@@ -92,10 +129,13 @@ class Remote:
 
     def _call(self, call: Call) -> None:
         log.info("command verb=%s camera=%s", call.verb, call.camera)
+        if call.verb is Command.RELOAD and self._reload is not None:
+            self._reload(call.reply)
+            return
         if call.verb is Command.SNAPSHOT and call.camera is not None:
             ok, text = self._take_snapshot(call.camera)
         else:
-            ok, text = False, "not available in this version"
+            ok, text = False, "there is no configuration to be read anew"
         data = {} if call.camera is None else {"camera": call.camera}
         self._publisher.response(call.reply, ok=ok, message=text, data=data)
 

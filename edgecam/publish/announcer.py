@@ -21,7 +21,7 @@ def delay_s(chance: float) -> float:
 
 
 class Announcer:
-    """The announcements of one device; all but the construction belongs to the publish worker."""
+    """The announcements of one device; `on_birth` and `keep_time` belong to the publish worker."""
 
     def __init__(
         self,
@@ -41,6 +41,11 @@ class Announcer:
         self._announcements = announcements
         self._chance = chance
         self._due_s: float | None = None
+        self._announce()
+
+    def revise(self, announcements: Mapping[str, Payload]) -> None:
+        """Announce this from now on; from any thread."""
+        self._announcements = announcements
         self._announce()
 
     def on_birth(self, message: Received) -> None:

@@ -44,6 +44,8 @@ class Refusal(StrEnum):
     """Not in `mqtt.commands`, or no command at all."""
     RESPONSE_TOPIC = "response_topic"
     """The answer is wanted where none may go."""
+    RATE = "rate"
+    """Too many in too short a time."""
 
 
 @dataclass(frozen=True, slots=True)

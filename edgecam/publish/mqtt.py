@@ -20,7 +20,7 @@ from edgecam.backoff import Backoff
 from edgecam.errors import BrokerError
 from edgecam.publish import verdict
 from edgecam.publish.outage import Outage
-from edgecam.publish.session import Session
+from edgecam.publish.session import MAX_PACKET_BYTES, Session
 from edgecam.publish.wire import (
     BrokerAddress,
     Connected,
@@ -106,6 +106,11 @@ class MqttLink:
     def window(self) -> int:
         """How many messages at QoS 1 may be unanswered at once; 0 when not connected."""
         return self._session.window if self._session and self.connected else 0
+
+    @property
+    def takes_bytes(self) -> int:
+        """The largest packet that the broker takes."""
+        return self._session.takes_bytes if self._session else MAX_PACKET_BYTES
 
     @property
     def congested(self) -> bool:

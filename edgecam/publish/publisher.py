@@ -41,6 +41,11 @@ class Publisher:
         self._lossy_epoch: int | None = None
         """The connection in which the last loss was logged."""
 
+    def move(self, link: MqttLink, topics: Topics) -> None:
+        """Another session with a broker, perhaps under other topics."""
+        self._link, self._topics = link, topics
+        self.send = link.wake
+
     def state(self, state: State) -> None:
         """A camera's state: the newest one counts."""
         self._outbox.put_state(self._topics.state(state.camera), StateDraft(state))
@@ -87,9 +92,9 @@ class Publisher:
         self.send()
 
     def response(self, reply: Reply, *, ok: bool, message: str, data: Mapping[str, str | None]) -> None:
-        """The answer to a command."""
+        """The answer to a command: now or never."""
         draft = FixedDraft(response(ok=ok, message=message, data=data))
-        self._outbox.put_notice(reply.topic, draft, correlation=reply.correlation)
+        self._outbox.put_answer(reply.topic, draft, correlation=reply.correlation)
         self.send()
 
     def mqtt_stats(self) -> MqttStats:

@@ -19,6 +19,7 @@ class Delivery(StrEnum):
     NOTICE = "notice"
     VOLATILE = "volatile"
     PICTURE = "picture"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

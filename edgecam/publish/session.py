@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # Few enough that a slow broker delays a fresh state by little, enough to fill a long line.
 _WINDOW = 20
+# The most that MQTT can express (MQTT 5, 2.1.4).
+MAX_PACKET_BYTES = 268_435_455 + 5
 
 
 class Session:
@@ -58,6 +60,8 @@ class Session:
         self._happenings: list[Happening] = []
         self.window = _WINDOW
         """How many messages at QoS 1 the broker takes unanswered."""
+        self.takes_bytes = MAX_PACKET_BYTES
+        """The largest packet that the broker takes, if it says so (MQTT 5)."""
         self.accepted = False
         self.answer: ReasonCode | None = None
         """The broker's answer to CONNECT."""
@@ -224,6 +228,7 @@ class Session:
         # The broker may have set another than we wished.
         self._pulse = Pulse(client.keepalive, now_s=time.monotonic())
         self.window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        self.takes_bytes = getattr(properties, "MaximumPacketSize", MAX_PACKET_BYTES)
         if self._subscriptions:
             client.subscribe(self._subscriptions)
 

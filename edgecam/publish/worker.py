@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecam.publish import messages
 from edgecam.publish.drafts import Draft
@@ -14,7 +14,7 @@ from edgecam.publish.mqtt import MqttLink
 from edgecam.publish.outage import Tally
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
-from edgecam.publish.queues import Outgoing
+from edgecam.publish.queues import Delivery, Outgoing
 from edgecam.publish.topics import Topics, matches
 from edgecam.publish.wire import Acknowledged, Connected, Disconnected, Happening, Received, Will
 from edgecam.records import ClockReading
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _LOOK_S = 0.1
 # So many topics are named in the log when the broker refuses them.
 _REFUSED_TOLD = 100
+# So much is around topic, payload and correlation data: header, identifier, properties (MQTT 5, 3.3).
+_ENVELOPE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class PublishWorker:
         self._handlers = handlers or {}
         self._chores = chores
         self._unanswered: dict[int, tuple[str, Outgoing | None]] = {}
-        """Topic and message by token; None for an availability, which is no message of the outbox."""
+        """Topic and message by token; None for an availability, which is no message of the outbox, unless it
+        follows a picture: its answer is the picture's."""
         self._availability_due_s = self._heartbeat_due_s = self._look_due_s = 0.0
         self._losses = Tally(self._timing.tell_s)
         self._refusals = Tally(self._timing.tell_s)
@@ -126,6 +129,13 @@ class PublishWorker:
         if is_congested:
             self._link.wake()
 
+    def set_heartbeat(self, heartbeat_s: float) -> None:
+        """So often from now on; from any thread."""
+        self._timing = replace(self._timing, heartbeat_s=heartbeat_s)
+        self._heartbeat_due_s = min(self._heartbeat_due_s, time.monotonic() + heartbeat_s)
+        self._look_due_s = 0.0
+        self._link.wake()
+
     def _patience_s(self) -> float:
         due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))
         return max(0.0, min(self._timing.idle_s, due_s - time.monotonic()))
@@ -159,17 +169,20 @@ class PublishWorker:
     def _answered(self, answer: Acknowledged) -> None:
         topic, item = self._unanswered.pop(answer.token, ("", None))
         if item is not None:
-            self._outbox.settle(item, accepted=answer.accepted)
-        if answer.accepted:
-            return
+            # What follows a picture is not refused for its sake.
+            self._outbox.settle(item, accepted=answer.accepted or item.delivery is Delivery.PICTURE)
+        if not answer.accepted:
+            self._was_refused(topic, answer.reason)
+
+    def _was_refused(self, topic: str, reason: str) -> None:
         # Bounded: who asks may name ever new topics for our answers.
         if topic not in self._refused_topics and len(self._refused_topics) < _REFUSED_TOLD:
             self._refused_topics.add(topic)
-            log.warning("broker refused a message topic=%s reason=%s", topic, answer.reason)
+            log.warning("broker refused a message topic=%s reason=%s", topic, reason)
         # A notice of a refused notice would be refused again, for ever.
         if topic != self._topics.notice:
             self._refused += 1
-            self._last_refusal = (topic, answer.reason)
+            self._last_refusal = (topic, reason)
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
@@ -205,10 +218,13 @@ class PublishWorker:
             if item is None:
                 return True
             now = self._read_clock()
-            payload = item.draft.render(now, replayed=item.epoch < self._outbox.epoch)
+            rendered = item.draft.render(now, replayed=item.epoch < self._outbox.epoch)
+            payload = rendered if isinstance(rendered, bytes) else messages.encode(rendered)
+            if not self._fits(item, payload):
+                continue
             token = self._link.publish(
                 item.topic,
-                payload if isinstance(payload, bytes) else messages.encode(payload),
+                payload,
                 qos=item.qos,
                 retain=item.retain,
                 content_type=item.content_type,
@@ -219,7 +235,9 @@ class PublishWorker:
                 break
             if self._sent is not None:
                 self._sent(item.draft, now.boot_ns, self._read_clock().boot_ns)
-            if item.qos:
+            if item.delivery is Delivery.PICTURE:
+                self._publish_availability(messages.ONLINE, behind=item)
+            elif item.qos:
                 self._unanswered[token] = (item.topic, item)
             else:
                 self._outbox.settle(item, accepted=True)
@@ -229,12 +247,21 @@ class PublishWorker:
         with self._link.turn:
             return self._send()
 
-    def _publish_availability(self, payload: bytes) -> None:
+    def _fits(self, item: Outgoing, payload: bytes) -> bool:
+        """False for what the broker has said not to take: sent, it would end each connection."""
+        own_bytes = len(payload) + len(item.topic.encode()) + len(item.correlation or b"")
+        fits = own_bytes + _ENVELOPE_BYTES <= self._link.takes_bytes
+        if not fits:
+            self._outbox.settle(item, accepted=False)
+            self._was_refused(item.topic, f"it takes packets of at most {self._link.takes_bytes} bytes")
+        return fits
+
+    def _publish_availability(self, payload: bytes, *, behind: Outgoing | None = None) -> None:
         token = self._link.publish(
             self._topics.availability, payload, qos=1, retain=True, content_type="text/plain"
         )
         if token is not None:
-            self._unanswered[token] = (self._topics.availability, None)
+            self._unanswered[token] = (self._topics.availability, behind)
 
     def _say_offline(self) -> None:
         """The end, in order: what waits, then `offline`, each with its answer as far as time allows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from threading import Thread
 
@@ -92,6 +92,7 @@ def remote(
     *,
     allowed: tuple[Command, ...] = tuple(Command),
     snapshots: Snapshots | None = None,
+    read_s: Callable[[], float] = lambda: 0.0,
 ) -> Remote:
     """With a voice for a publisher."""
     return Remote(
@@ -101,6 +102,7 @@ def remote(
         openings=openings,
         switches=switches or MemorySwitches(),
         snapshots=snapshots,
+        read_s=read_s,
     )
 
 
@@ -250,6 +252,21 @@ def test_refusals_are_counted_by_reason_and_each_kind_is_logged_once(
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
     assert not any("\n" in text for text in warnings)
+
+
+def test_a_flood_of_commands_is_not_followed_but_a_house_that_switches_all_is() -> None:
+    """Ten, and two for each camera, at once, then five a second; rubbish uses up nobody's turn."""
+    now_s, voice = [0.0], Voice()
+    us = remote(voice, {"a": Opening(), "b": Opening()}, read_s=lambda: now_s[0])
+    for _ in range(100):
+        us.hear(switch("a", b"maybe"))
+    for _ in range(20):
+        us.hear(switch("a", b"OFF"))
+    assert (len(voice.switches), us.refused[Refusal.RATE]) == (14, 6)
+    now_s[0] = 1.0
+    for _ in range(20):
+        us.hear(switch("a", b"ON"))
+    assert (len(voice.switches), us.refused[Refusal.RATE]) == (19, 21)
 
 
 def test_a_snapshot_is_refused_with_the_reason_where_none_can_be_taken() -> None:

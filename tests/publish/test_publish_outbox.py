@@ -247,3 +247,60 @@ def test_what_is_put_after_a_clearing_stays() -> None:
     box.settle(cleared, accepted=True)
     assert [item.draft for item in take_all(box)] == [newest]
     assert remembered == {"t"}
+
+
+def picture(name: bytes) -> RawDraft:
+    """A JPEG, as far as the outbox cares."""
+    return RawDraft(name)
+
+
+def test_a_picture_that_ends_two_connections_is_not_sent_again() -> None:
+    """What a broker chokes on must not cut it off for ever; a newer one may be smaller."""
+    box = outbox()
+    box.put_picture("p", picture(b"large"), expiry_s=9)
+    for _ in range(2):
+        assert [item.draft for item in take_all(box)] == [picture(b"large")]
+        box.disconnected()
+        box.connected()
+    assert take_all(box) == []
+    assert box.counts().refused == 1
+    box.put_picture("p", picture(b"small"), expiry_s=9)
+    assert [item.draft for item in take_all(box)] == [picture(b"small")]
+
+
+def test_a_picture_that_arrived_is_blamed_for_nothing() -> None:
+    """Each new connection brings the pictures again, however many there were."""
+    box = outbox()
+    box.put_picture("p", picture(b"a"), expiry_s=9)
+    for _ in range(5):
+        (item,) = take_all(box)
+        box.settle(item, accepted=True)
+        box.disconnected()
+        box.connected()
+    assert box.counts().refused == 0
+
+
+def test_one_picture_at_a_time_is_on_its_way() -> None:
+    """Else nobody could say which of them ended the connection."""
+    box = outbox()
+    box.put_picture("p", picture(b"a"), expiry_s=9)
+    box.put_picture("q", picture(b"b"), expiry_s=9)
+    (first,) = take_all(box)
+    box.settle(first, accepted=True)
+    (second,) = take_all(box)
+    assert {first.topic, second.topic} == {"p", "q"}
+
+
+def test_an_answer_is_now_or_never_and_pushes_out_no_notice() -> None:
+    """An answer belongs to the connection that brought the question; a flood of them harms nothing else."""
+    box = outbox()
+    box.put_notice("n", FixedDraft({}))
+    for number in range(30):
+        box.put_answer(f"a{number}", FixedDraft({}), correlation=b"c")
+    items = take_all(box)
+    assert [item.topic for item in items] == [*(f"a{number}" for number in range(10, 30)), "n"]
+    box.put_answer("late", FixedDraft({}), correlation=None)
+    box.disconnected()
+    box.connected()
+    assert [item.topic for item in take_all(box)] == ["n"]
+    assert box.counts().dropped == 11

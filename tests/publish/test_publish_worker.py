@@ -308,6 +308,32 @@ def test_refused_notices_do_not_breed_notices(tmp_path: Path) -> None:
         assert us.publisher.mqtt_stats().refused <= 3
 
 
+@pytest.mark.parametrize("protocol", [Protocol.V5, Protocol.V311])
+def test_a_picture_too_large_for_the_broker_costs_at_most_two_connections(
+    tmp_path: Path, protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MQTT 5 says what it takes, so that it is never sent; 3.1.1 just closes, so that it is given up."""
+    caplog.set_level("INFO")
+    with (
+        Mosquitto(tmp_path, options=["max_packet_size 20000"]) as broker,
+        Listener(broker.port) as listener,
+        Station(broker, protocol=protocol) as us,
+    ):
+        us.wait(connected=True)
+        us.publisher.snapshot("main", b"x" * 100_000, keep_s=60)
+        ends = time.monotonic() + 20
+        while not us.publisher.mqtt_stats().refused:
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        us.wait(connected=True)
+        us.publisher.snapshot("main", b"y" * 10_000, keep_s=60)
+        us.publisher.event(event("e"))
+        listener.wait(lambda: episodes(listener) == ["e"] and listener.on(TOPICS.snapshot("main")))
+        assert us.publisher.mqtt_stats().connected
+    lost = sum("broker back" in text for text in caplog.messages)
+    assert lost == (0 if protocol is Protocol.V5 else 2)
+
+
 def test_lost_events_are_counted_and_noticed_once_the_broker_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

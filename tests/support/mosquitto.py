@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +42,7 @@ class Mosquitto:
         persistent: bool = False,
         tls: tuple[Path, Path] | None = None,
         client_ca: Path | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """Prepare.
 
@@ -51,6 +53,7 @@ class Mosquitto:
             persistent: whether it remembers over a restart.
             tls: its certificate and key, PEM files; None: not encrypted.
             client_ca: with `tls`: clients need a certificate of this CA.
+            options: more lines of its configuration.
         """
         self.port = free_port()
         self.url = f"{'mqtts' if tls else 'mqtt'}://127.0.0.1:{self.port}"
@@ -60,6 +63,7 @@ class Mosquitto:
         self._users = users
         self._acl = acl
         self._persistent = persistent
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -111,7 +115,7 @@ class Mosquitto:
         self.start()
 
     def _write_config(self) -> Path:
-        lines = [f"listener {self.port} 127.0.0.1", "user root", "log_type all"]
+        lines = [f"listener {self.port} 127.0.0.1", "user root", "log_type all", *self._options]
         if self._persistent:
             lines += [
                 "persistence true",
