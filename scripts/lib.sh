@@ -64,3 +64,73 @@ bench_venv() {
   "$venv/bin/pip" install --constraint "$constraints" --editable .
   seal_venv "$venv" "$key"
 }
+
+# What is dear to make is kept here, for all checkouts.
+# shellcheck disable=SC2034  # for the scripts that source this
+cache=${EDGECAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/edgecam}
+
+# For checks that this machine does not allow.
+skip() { echo "SKIPPED: $*"; exit 77; }
+
+# Debian roots: other systems beside this one, for checks that need one. Made with root's rights, from apt's own mirror.
+export PATH=$PATH:/usr/sbin:/sbin # chroot and debootstrap
+
+# require_debian_roots: skips the check where they cannot be made.
+require_debian_roots() {
+  [[ $(uname -s) == Linux ]] || skip "needs Linux"
+  ((EUID == 0)) || skip "needs root, to make a Debian root and enter it"
+  command -v apt-get >/dev/null || skip "needs apt, to make a Debian root"
+  unshare --mount true 2>/dev/null || skip "the kernel refuses a mount namespace"
+}
+
+# with_own_mounts ARGUMENT...: starts the script again with these arguments, in a mount namespace of its own: whatever it
+# mounts ends with it, however it ends, and the machine never sees it. Returns at once in the second life.
+with_own_mounts() {
+  if [[ ${EDGECAM_OWN_MOUNTS:-} ]]; then return; fi
+  EDGECAM_OWN_MOUNTS=1 exec unshare --mount --propagation private -- "$(readlink -f "$0")" "$@"
+}
+
+# debian_install PACKAGE...: installs on this machine what a check needs.
+debian_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" ||
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; }
+}
+
+# debian_mirror: prints the Debian mirror that this machine's apt already uses.
+debian_mirror() {
+  # shellcheck disable=SC2016  # apt's own names
+  apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 == "Debian" && !found { print $3; found = 1 }'
+}
+
+# make_debian SUITE FOLDER [OPTION OF DEBOOTSTRAP...]: a small Debian with its backports at hand, in place of whatever is in
+# FOLDER. With --foreign, its second stage too. Fails if that cannot be; an interrupted one leaves FOLDER absent.
+make_debian() {
+  local suite=$1 folder=$2 mirror
+  shift 2
+  command -v debootstrap >/dev/null || debian_install debootstrap || return
+  mirror=$(debian_mirror)
+  if [[ ! $mirror ]]; then apt-get -qq update || true; mirror=$(debian_mirror); fi
+  if [[ ! $mirror ]]; then say "no Debian mirror in apt's sources"; return 1; fi
+  rm -rf --one-file-system "$folder.new" "$folder"
+  debootstrap --variant=minbase --include=ca-certificates "$@" "$suite" "$folder.new" "$mirror" || return
+  if [[ -d $folder.new/debootstrap ]]; then
+    chroot "$folder.new" /debootstrap/debootstrap --second-stage || return
+  fi
+  printf 'deb %s %s main\n' "$mirror" "$suite" "$mirror" "$suite-backports" >"$folder.new/etc/apt/sources.list"
+  mv "$folder.new" "$folder"
+}
+
+# enter_debian FOLDER: gives it this machine's devices, processes, network and certificates. After with_own_mounts.
+enter_debian() {
+  local folder
+  for folder in proc sys dev; do mount --rbind "/$folder" "$1/$folder" || return; done
+  cp --remove-destination --dereference /etc/resolv.conf "$1/etc/resolv.conf"
+  [[ ! -e /etc/ssl/certs/ca-certificates.crt ]] || cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
+}
+
+# in_debian FOLDER COMMAND...: runs it there, with none of this machine's settings for Python.
+in_debian() {
+  chroot "$1" env -u PYTHONPATH -u PIP_FIND_LINKS -u PIP_CONFIG_FILE -u PIP_QUIET \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "${@:2}"
+}
