@@ -193,6 +193,8 @@ class Reason(StrEnum):
     """edgecam was stopped in order; it ends open episodes."""
     RESTART = "restart"
     """An episode left open by a crash, ended at the next start."""
+    RECONFIGURED = "reconfigured"
+    """A changed configuration has no such camera, or does not watch this label, any more."""
 
 
 class EventType(StrEnum):

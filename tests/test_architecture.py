@@ -72,7 +72,8 @@ ROOMS = {
 # Pure: no clock, file, environment, thread, chance or logger; whatever they need is an argument.
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
-    "config.rules", "config.hours", "config.changes", "model.card", "model.model", "publish.topics", "publish.messages",
+    "config.rules", "config.hours", "config.changes", "model.card", "model.model", "publish.topics",
+    "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate",

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from edgecam.appliance.board import device_id
 from edgecam.appliance.logs import set_up_logging
-from edgecam.commands.signals import StopSignals
-from edgecam.config.loader import load_config
-from edgecam.config.password import read_password
+from edgecam.appliance.systemd import Notifier
+from edgecam.commands.signals import ReloadSignal, StopSignals
 from edgecam.config.state_folder import outbox_path
 from edgecam.errors import EXIT_INTERRUPTED, EdgecamError
-from edgecam.pipeline.assembly import assemble
+from edgecam.pipeline.orders import OrderBook, Orders
+from edgecam.pipeline.reloading import Reloader
 from edgecam.pipeline.runner import Runner
 from edgecam.pipeline.trace import Trace
 
@@ -76,26 +75,35 @@ def run(
         EdgecamError: what cannot be used, at the start; whatever ended a worker.
     """
     trace = Trace(trace_path) if trace_path else None
-    loaded = load_config(path, sets=sets, environ=environ)
-    config = loaded.config
-    set_up_logging(config.log.level, style=config.log.format, environ=environ)
-    plan = assemble(loaded)
-    password = read_password(config.mqtt, loaded.folder, environ)
-    device = device_id() if config.device == "auto" else config.device
+    book = OrderBook(path, sets=sets, environ=environ)
+    orders, fault = book.read_for_start()
+    loaded, config = orders.loaded, orders.loaded.config
+    _set_up_log(orders, environ)
+    notifier = Notifier(environ)
+    reloader = Reloader(
+        book, orders, notifier=notifier, set_up=lambda new: _set_up_log(new, environ), fault=fault
+    )
     runner = Runner(
         loaded,
-        plan,
-        device=device,
-        password=password,
+        orders.plan,
+        device=orders.device,
+        password=orders.password,
         outbox=outbox_path(config.mqtt.outbox, loaded.folder, environ),
         witnesses=[trace] if trace else [],
+        reload=reloader.ask,
     )
     signals = StopSignals(runner.request_stop)
+    ReloadSignal(reloader.ask, runner.request_stop)
     wanted = WantedTrace(trace)
-    log.info("starting config=%s device=%s", loaded.path or "defaults", device)
+
+    def meanwhile() -> None:
+        wanted.write_if_asked()
+        reloader.tend(runner)
+
+    log.info("starting config=%s device=%s", loaded.path or "defaults", orders.device)
     try:
         runner.start()
-        runner.wait(meanwhile=wanted.write_if_asked)
+        runner.wait(meanwhile=meanwhile)
     except EdgecamError as error:
         # Told before the words of stopping bury it.
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
@@ -104,3 +112,8 @@ def run(
         runner.stop()
         wanted.write()
     return EXIT_INTERRUPTED if signals.interrupted else 0
+
+
+def _set_up_log(orders: Orders, environ: Mapping[str, str]) -> None:
+    config = orders.loaded.config.log
+    set_up_logging(config.level, style=config.format, environ=environ)

@@ -16,6 +16,24 @@ def leave_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_OK))
 
 
+class ReloadSignal:
+    """Turns SIGHUP into a call of `ask`; but it ends a program whose terminal was closed, as is usual."""
+
+    def __init__(self, ask: Callable[[], None], hang_up: Callable[[], None]) -> None:
+        """Args: called from the signal handler, they must only set a flag: to reload; to stop."""
+        self._ask = ask
+        self._hang_up = hang_up
+        self._had_terminal = os.isatty(0)
+        # Whoever was started with nohup is not to be stopped by it; a reload is what is left.
+        signal.signal(signal.SIGHUP, self._handle)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self._had_terminal and not os.isatty(0):
+            self._hang_up()
+        else:
+            self._ask()
+
+
 class StopSignals:
     """Turns SIGTERM and Ctrl-C into a call of `request_stop`."""
 

@@ -47,6 +47,7 @@ EFFECTS = {
     "budget_ms": Effect.LIVE,
     "starve_s": Effect.LIVE,
     "prefer": Effect.LIVE,
+    "watch_file": Effect.LIVE,
     # A camera that comes or goes has its worker started or ended.
     "cameras.*": Effect.CAMERA,
     "cameras.*.source": Effect.CAMERA,
@@ -85,8 +86,7 @@ EFFECTS = {
     "mqtt.snapshots": Effect.LIVE,
     # What is heard is agreed on with the broker when the session begins.
     "mqtt.commands": Effect.LINK,
-    "mqtt.outbox.path": Effect.RESTART,
-    "mqtt.outbox.max_events": Effect.LIVE,
+    "mqtt.outbox": Effect.RESTART,
     "mqtt.home_assistant": Effect.LINK,
     "log": Effect.LIVE,
 }

@@ -36,6 +36,8 @@ class LoadedConfig:
     """What relative paths in the configuration refer to: the file's folder, else the working directory."""
     origins: Mapping[str, str]
     """Dotted key → `config.yaml:12`, `EDGECAM_MQTT__URL`, `--set` or `default`, for every value."""
+    text: str = field(default="", repr=False)
+    """Of the file."""
     tree: Tree = field(default_factory=Tree, repr=False)
     """The places of all that was written."""
 
@@ -44,7 +46,13 @@ class LoadedConfig:
         return Fault(self.tree.place_of(keys), keys, text).as_problem()
 
 
-def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:
+def load_config(
+    path: Path | None,
+    *,
+    sets: Sequence[str] = (),
+    environ: Mapping[str, str],
+    stand_in: Path | None = None,
+) -> LoadedConfig:
     """The configuration.
 
     Args:
@@ -52,13 +60,16 @@ def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping
             none, and the defaults hold.
         sets: `key=value` texts of `--set`.
         environ: the environment variables.
+        stand_in: read in the place of the file, in whose folder relative paths still are.
 
     Raises:
         ConfigError: every problem found.
         UsageError: one of `sets` is not `key=value`.
     """
     path = find_config(path, environ=environ)
-    tree = Tree() if path is None else read_yaml(_read(path), name=str(path))
+    read = stand_in or path
+    text = "" if read is None else _read(read)
+    tree = Tree() if read is None else read_yaml(text, name=str(read))
     # Without a single key read, more problems would only repeat that the text is no YAML.
     if not tree.data and tree.faults:
         raise _error(tree.faults)
@@ -68,7 +79,9 @@ def load_config(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping
     _seed_models(tree)
     config = _checked(tree)
     folder = Path.cwd() if path is None else path.absolute().parent
-    return LoadedConfig(config=config, path=path, folder=folder, origins=_origins(config, tree), tree=tree)
+    return LoadedConfig(
+        config=config, path=path, folder=folder, origins=_origins(config, tree), text=text, tree=tree
+    )
 
 
 def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None:

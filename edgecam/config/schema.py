@@ -265,7 +265,7 @@ class MqttConfig(Block):
     """A picture of each camera's last event, as its own topic."""
     commands: list[Literal["enabled", "reload", "snapshot"]] = ["enabled", "reload", "snapshot"]
     """What others may tell this device to do: `enabled` (switch a camera on and off), `snapshot`, `reload`
-    (not available in this version). What is not listed is not subscribed to; an empty list: nothing."""
+    (read this file anew). What is not listed is not subscribed to; an empty list: nothing."""
     outbox: OutboxConfig = OutboxConfig()
     """What waits for the broker."""
     home_assistant: HomeAssistantConfig = HomeAssistantConfig()
@@ -311,6 +311,8 @@ class Config(Block):
     prefer: Literal["freshness", "throughput"] = "freshness"
     """`freshness`: an engine that one camera has to itself may wait for the next frame rather than take an
     ageing one; `throughput`: it never idles while a frame waits."""
+    watch_file: bool = False
+    """Apply this file whenever it changes, without being told to (SIGHUP, `cmd/reload`)."""
     cameras: dict[CameraId, CameraConfig] = Field(
         default={"main": CameraConfig(source="picamera2:0")}, min_length=1
     )

@@ -33,8 +33,7 @@ class Decider:
 
     def __init__(self, watchlist: Watchlist, *, smoothing_s: float, episode_prefix: str) -> None:
         """Args: what to report, the smoothing's time constant, a prefix that makes episode ids unique."""
-        self._watch = watchlist
-        self._least_enter = min((t.enter for t in watchlist.thresholds), default=0.0)
+        self._go_by(watchlist)
         self._smoother = Smoother(smoothing_s)
         self._prefix = episode_prefix
         self._count = 0
@@ -45,6 +44,11 @@ class Decider:
     def current(self) -> Decision:
         """What we said last."""
         return self._last
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whose scores `observe` expects."""
+        return self._watch.names
 
     def observe(self, said: NDArray[np.float32], *, at_ns: int, now_ns: int) -> Decision:
         """Take in what the network said of a frame.
@@ -77,10 +81,32 @@ class Decider:
         """Say the same again."""
         return replace(self._last, reason=Reason.HEARTBEAT, changed=True, edges=())
 
-    def stop(self, *, now_ns: int) -> Decision:
-        """End what is open: edgecam stops in order."""
-        edges = self._end_episode(now_ns, now_ns, Reason.STOPPED)
-        return replace(self._last, reason=Reason.STOPPED, changed=False, edges=edges)
+    def revise(self, watchlist: Watchlist, *, smoothing_s: float, now_ns: int) -> Decision:
+        """Go by another watchlist; what is open stays so, unless its label is not watched any more."""
+        episode, edges = self._episode, tuple[Edge, ...]()
+        if self.names != watchlist.names:
+            self._smoother.reset()
+            label = None if episode is None else self.names[episode.index]
+            if label is not None and label not in watchlist.names:
+                edges = self._end_episode(now_ns, now_ns, Reason.RECONFIGURED)
+            elif episode is not None and label is not None:
+                episode.index = watchlist.names.index(label)
+        self._go_by(watchlist)
+        self._smoother.set_time_constant(smoothing_s)
+        if not edges:
+            return replace(self._last, changed=False, edges=())
+        said = replace(self._last, label=None, score=None, since_ns=now_ns, changed=True)
+        self._last = replace(said, reason=Reason.RECONFIGURED, edges=edges)
+        return self._last
+
+    def stop(self, *, now_ns: int, reason: Reason = Reason.STOPPED) -> Decision:
+        """End what is open: edgecam stops in order, or has this camera no more."""
+        edges = self._end_episode(now_ns, now_ns, reason)
+        return replace(self._last, reason=reason, changed=False, edges=edges)
+
+    def _go_by(self, watchlist: Watchlist) -> None:
+        self._watch = watchlist
+        self._least_enter = min((t.enter for t in watchlist.thresholds), default=0.0)
 
     def _judge(
         self, scores: NDArray[np.float32], at_ns: int, now_ns: int, edges: list[Edge]

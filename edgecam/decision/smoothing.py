@@ -31,6 +31,10 @@ class Smoother:
         self._at_ns = max(at_ns, self._at_ns)
         return self._value
 
+    def set_time_constant(self, tau_s: float) -> None:
+        """Smooth so from now on."""
+        self._tau_ns = tau_s * 1e9
+
     def reset(self) -> None:
         """Forget the past: the next value stands alone."""
         self._value = None

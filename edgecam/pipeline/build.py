@@ -1,19 +1,16 @@
-"""Builds the workers of a run and what they share; starts nothing."""
+"""Builds workers and what they share; starts nothing."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Protocol
 
 from edgecam import clock
 from edgecam.capture.camera import CameraSettings, open_camera
 from edgecam.config.loader import LoadedConfig
-from edgecam.config.schema import CameraConfig
+from edgecam.config.schema import CameraConfig, PredictionsConfig
 from edgecam.decision.decider import Decider
 from edgecam.inference.engine import Engine, open_engine
 from edgecam.pipeline.assembly import CameraPlan, Plan
@@ -21,7 +18,7 @@ from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import EngineWorker, Station
-from edgecam.pipeline.lane import Lane
+from edgecam.pipeline.lane import Lane, Rules
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.slot import LatestSlot
@@ -29,68 +26,6 @@ from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.witness import Witness
 from edgecam.publish.publisher import Publisher
 from edgecam.vision.motion import MotionGate
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Everybody who works on frames."""
-
-    lanes: Mapping[str, Lane]
-    """By camera."""
-    engines: Mapping[str, EngineWorker]
-    """By the name of the first model that it serves."""
-    captures: Mapping[str, CaptureWorker]
-    """By camera."""
-
-
-class Signals(Protocol):
-    """How the workers hear of the end, and tell of what is new."""
-
-    stop_capture: Event
-    stop_engines: Event
-
-    def engines_changed(self) -> None:
-        """An engine is ready, or a camera has another model."""
-
-
-def build_workers(
-    loaded: LoadedConfig,
-    plan: Plan,
-    publisher: Publisher,
-    signals: Signals,
-    witness: Witness,
-    *,
-    snapshots: Snapshots | None = None,
-) -> Workers:
-    """One engine worker per family of cameras, one capture worker and one lane per camera."""
-    run_id = secrets.token_hex(4)
-    lanes: dict[str, Lane] = {}
-    engines: dict[str, EngineWorker] = {}
-    for family in families(plan.cameras):
-        bell = Doorbell()
-        served = [
-            _lane(loaded, camera, publisher, snapshots, bell=bell, run_id=run_id, witness=witness)
-            for camera in family
-        ]
-        models = {rung.model: plan.models[rung.model] for camera in family for rung in camera.rungs}
-        station = Station(
-            models=models,
-            open_engine=partial(_open_engine, loaded, plan),
-            lanes=served,
-            bell=bell,
-            prefer_freshness=loaded.config.prefer == "freshness",
-        )
-        engines[next(iter(models))] = EngineWorker(
-            station, stop=signals.stop_engines, engines_changed=signals.engines_changed, witness=witness
-        )
-        lanes |= {lane.camera: lane for lane in served}
-    captures = {
-        camera.camera: _capture_worker(
-            camera, lanes[camera.camera], loaded.folder, signals.stop_capture, witness
-        )
-        for camera in plan.cameras
-    }
-    return Workers(lanes=lanes, engines=engines, captures=captures)
 
 
 def families(cameras: Sequence[CameraPlan]) -> list[list[CameraPlan]]:
@@ -119,50 +54,95 @@ def camera_settings(config: CameraConfig, *, folder: Path) -> CameraSettings:
     )
 
 
-def _open_engine(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
+def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> object:
+    """What an engine worker is made for; a family with an equal one can keep the worker that it has."""
+    ladders = {camera.camera: tuple(rung.model for rung in camera.rungs) for camera in family}
+    names = {name for ladder in ladders.values() for name in ladder}
+    return ladders, {name: (loaded.config.models[name].threads, plan.models[name]) for name in names}
+
+
+def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
+    """The engine of a model; raises EngineError."""
     threads = loaded.config.models[name].threads
     return open_engine(plan.models[name], threads=None if threads == "auto" else threads)
 
 
-def _capture_worker(
-    plan: CameraPlan, lane: Lane, folder: Path, stop: Event, witness: Witness
-) -> CaptureWorker:
-    settings = camera_settings(plan.config, folder=folder)
-    return CaptureWorker(
-        lane,
-        partial(open_camera, plan.source, settings),
-        stall_s=settings.stall_s,
-        opening=Opening(plan.schedule),
-        stop=stop,
-        witness=witness,
+def rules_of(camera: CameraPlan, predictions: PredictionsConfig) -> Rules:
+    """What the camera's frames go by."""
+    return Rules(
+        policy=camera.policy,
+        view=camera.view,
+        rungs=camera.rungs,
+        gate=camera.gate,
+        smoothing_s=camera.config.smoothing_s,
+        prediction_interval_ns=int(1e9 / predictions.max_hz) if predictions.enabled else None,
     )
 
 
-def _lane(
-    loaded: LoadedConfig,
-    plan: CameraPlan,
+def build_lane(
+    camera: str,
+    rules: Rules,
     publisher: Publisher,
-    snapshots: Snapshots | None,
     *,
-    bell: Doorbell,
     run_id: str,
     witness: Witness,
+    snapshots: Snapshots | None,
 ) -> Lane:
-    predictions = loaded.config.mqtt.predictions
+    """One camera's lane; its slot is nobody's until an engine is built for it."""
     decider = Decider(
-        plan.rungs[0].watchlist,
-        smoothing_s=plan.config.smoothing_s,
-        episode_prefix=f"{run_id}-{plan.camera}",
+        rules.rungs[0].watchlist, smoothing_s=rules.smoothing_s, episode_prefix=f"{run_id}-{camera}"
     )
-    interval_ns = int(1e9 / predictions.max_hz) if predictions.enabled else None
     return Lane(
-        camera=plan.camera,
-        policy=plan.policy,
-        view=plan.view,
-        rungs=plan.rungs,
-        gate=None if plan.gate is None else MotionGate(plan.gate),
-        slot=LatestSlot(bell),
-        ledger=Ledger(plan.camera, start_ns=clock.boot_ns(), witness=witness),
-        desk=Desk(plan.camera, decider, publisher, prediction_interval_ns=interval_ns),
+        camera=camera,
+        policy=rules.policy,
+        view=rules.view,
+        rungs=rules.rungs,
+        gate=None if rules.gate is None else MotionGate(rules.gate),
+        slot=LatestSlot(Doorbell()),
+        ledger=Ledger(camera, start_ns=clock.boot_ns(), witness=witness),
+        desk=Desk(camera, decider, publisher, prediction_interval_ns=rules.prediction_interval_ns),
         snapshots=snapshots,
+    )
+
+
+def build_engine(
+    loaded: LoadedConfig,
+    plan: Plan,
+    lanes: Sequence[Lane],
+    *,
+    engines_changed: Callable[[], None],
+    witness: Witness,
+    patient: bool,
+) -> EngineWorker:
+    """The engine worker of a family; the lanes' slots are replaced by some that ring at its door."""
+    bell = Doorbell()
+    for lane in lanes:
+        slot = LatestSlot(bell)
+        lane.slot.hand_on(slot)
+        lane.slot = slot
+    station = Station(
+        models={rung.model: plan.models[rung.model] for lane in lanes for rung in lane.rungs},
+        open_engine=partial(open_model, loaded, plan),
+        lanes=lanes,
+        bell=bell,
+        prefer_freshness=loaded.config.prefer == "freshness",
+    )
+    return EngineWorker(
+        station, stop=Event(), engines_changed=engines_changed, witness=witness, patient=patient
+    )
+
+
+def build_capture(
+    camera: CameraPlan, lane: Lane, folder: Path, opening: Opening, *, witness: Witness, patient: bool
+) -> CaptureWorker:
+    """The capture worker of a camera."""
+    settings = camera_settings(camera.config, folder=folder)
+    return CaptureWorker(
+        lane,
+        partial(open_camera, camera.source, settings),
+        stall_s=settings.stall_s,
+        opening=opening,
+        stop=Event(),
+        witness=witness,
+        patient=patient,
     )

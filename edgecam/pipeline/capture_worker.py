@@ -1,4 +1,4 @@
-"""The worker of one camera: open, read, hand over; reopen what was lost."""
+"""The worker of one camera: open, read, hand over; reopen what was lost, leave behind what hangs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from edgecam.capture.camera import Camera
 from edgecam.errors import CameraLost, EndOfRecording, SourceError, UnreadableFrame
 from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.opening import Opening
+from edgecam.pipeline.reader import DriverLimits, Reader
 from edgecam.pipeline.witness import Stage, Witness
-from edgecam.records import Frame, Shot, SkipCause
+from edgecam.records import Frame, Shot, SkipCause, Status
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,18 @@ _READ_TIMEOUT_S = 0.25
 _HOURS_CHECK_S = 1.0
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 30.0
+# What a read may take longer than the camera may be silent.
+_GRACE_S = 1.0
+# So many openings may hang at once; each holds a thread and, with luck, nothing else.
+_MOST_LEFT_BEHIND = 4
 
 
 class CaptureWorker:
-    """Runs in its own thread until stopped or, for a recording, until its end."""
+    """Runs in its own thread until stopped or, for a recording, until its end.
+
+    Each opening of the camera has a thread of its own, which does all the work and is watched from here: one
+    that hangs in the driver is left behind, and the next one begins with a camera opened anew.
+    """
 
     def __init__(
         self,
@@ -38,6 +47,8 @@ class CaptureWorker:
         witness: Witness,
         opening: Opening | None = None,
         backoff: Backoff | None = None,
+        patient: bool = False,
+        limits: DriverLimits | None = None,
     ) -> None:
         """Build a worker.
 
@@ -49,6 +60,8 @@ class CaptureWorker:
             witness: sees each capture.
             opening: when the camera works; at other times it is closed. None: always.
             backoff: between attempts to open it.
+            patient: a source that cannot be used at the first opening is tried again, too.
+            limits: how long its driver may take; None: what suits `stall_s`.
         """
         self._lane = lane
         self._witness = witness
@@ -58,6 +71,10 @@ class CaptureWorker:
         self._stall_s = stall_s
         self._stop = stop
         self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
+        self._patient = patient
+        self._limits = limits or DriverLimits(read_s=stall_s + _GRACE_S)
+        self._left_behind: list[Reader] = []
+        self._is_wedged = False
         self._attempts = 0
         self._lost = self._rested = False
         self._unreadable = 0
@@ -68,28 +85,83 @@ class CaptureWorker:
         Raises:
             SourceError: the source cannot be used and will not mend itself; only at the first opening.
         """
+        # What a worker before this one has told still stands.
+        self._lost = self._lane.desk.has(Status.NO_CAMERA)
+        if self._lane.desk.has(Status.DISABLED) and self.opening.why_closed is None:
+            self._lane.desk.enabled()
         while not self._stop.is_set():
             if self.opening.why_closed is not None:
                 self._rest()
                 continue
             try:
                 self._attempts += 1
-                with self._open_camera() as camera:
-                    log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
-                    try:
-                        self._read_while_it_works(camera)
-                    finally:
-                        if self._lane.snapshots is not None:
-                            self._lane.snapshots.forget(self._lane.camera)
+                self._open_and_watch()
             except EndOfRecording:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
             except (CameraLost, SourceError) as lost:
                 # Somebody watches a start; nobody the first opening of a schedule, days later.
-                if isinstance(lost, SourceError) and self._attempts == 1 and not self._rested:
+                is_start = self._attempts == 1 and not self._rested and not self._patient
+                if isinstance(lost, SourceError) and is_start:
                     raise
                 self._tell_lost(lost)
                 self.opening.wait(self._backoff.next_s())
+
+    @property
+    def is_wedged(self) -> bool:
+        """True while one opening of it hangs for good, and no other has succeeded since."""
+        return self._is_wedged and any(not reader.is_gone for reader in self._left_behind)
+
+    def leave(self) -> None:
+        """End `run` soon."""
+        self._stop.set()
+        self.opening.wake()
+
+    def _open_and_watch(self) -> None:
+        """Open the camera and see to it that frames come, until it should be closed; raises what ended it."""
+        self._left_behind = [reader for reader in self._left_behind if not reader.is_gone]
+        is_held = bool(self._left_behind)
+        try:
+            self._watch_opening()
+        except (CameraLost, SourceError) as lost:
+            if is_held:
+                self._tell_wedged(lost)
+            raise
+        finally:
+            if self._lane.snapshots is not None:
+                self._lane.snapshots.forget(self._lane.camera)
+
+    def _watch_opening(self) -> None:
+        if len(self._left_behind) >= _MOST_LEFT_BEHIND:
+            raise CameraLost(f"{_MOST_LEFT_BEHIND} openings of it hang already; waiting for one to come back")
+        reader = Reader(self._lane.camera, self._open_camera, self._serve, limits=self._limits)
+        reader.start()
+        while not reader.ended.wait(self._limits.look_s):
+            what = reader.hangs()
+            if what is not None and reader.leave_behind():
+                self._leave_behind(reader, what)
+        if reader.fault is not None:
+            raise reader.fault
+
+    def _leave_behind(self, reader: Reader, what: str) -> None:
+        """Raises CameraLost."""
+        lost = CameraLost(f"its driver hangs: {what} does not come back")
+        self._tell_lost(lost)
+        if not reader.wait_until_gone():
+            log.error("camera cannot be closed and is left behind camera=%s in=%s", self._lane.camera, what)
+            self._left_behind.append(reader)
+        raise lost
+
+    def _serve(self, reader: Reader, camera: Camera) -> None:
+        """In the reader's thread."""
+        log.info("camera opened camera=%s source=%s", self._lane.camera, camera.description)
+        try:
+            self._read_while_it_works(reader, camera)
+        except CameraLost as lost:
+            # Now, as to close it may take its time.
+            if not reader.is_left:
+                self._tell_lost(lost)
+            raise
 
     def _rest(self) -> None:
         """A camera that should not work is closed, which saves more than not to look at its pictures."""
@@ -108,7 +180,7 @@ class CaptureWorker:
         if not self._stop.is_set():
             lane.desk.enabled()
 
-    def _read_while_it_works(self, camera: Camera) -> None:
+    def _read_while_it_works(self, reader: Reader, camera: Camera) -> None:
         last_ns = checked_ns = clock.boot_ns()
         while not self._stop.is_set():
             now_ns = clock.boot_ns()
@@ -117,7 +189,7 @@ class CaptureWorker:
                 if self.opening.why_closed is not None:
                     return
             try:
-                shot = camera.read(_READ_TIMEOUT_S)
+                shot = reader.read(camera, _READ_TIMEOUT_S)
             except UnreadableFrame as fault:
                 self._count_unreadable(fault)
                 shot = None
@@ -130,7 +202,7 @@ class CaptureWorker:
     def _hand_over(self, shot: Shot) -> None:
         lane = self._lane
         if self._lost:
-            self._lost = False
+            self._lost = self._is_wedged = False
             lane.desk.camera_back()
         self._backoff.restart()
         frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
@@ -158,3 +230,11 @@ class CaptureWorker:
             log.warning("camera lost camera=%s fault=%s", self._lane.camera, lost)
             self._lane.desk.camera_lost(str(lost))
         self._lost = True
+
+    def _tell_wedged(self, lost: Exception) -> None:
+        """Opening it anew has not helped either."""
+        if not self._is_wedged:
+            self._is_wedged = True
+            log.error("camera wedged camera=%s fault=%s", self._lane.camera, lost)
+            why = f"an earlier opening of it can be neither read nor closed, and holds it perhaps: {lost}"
+            self._lane.desk.camera_lost(f"wedged, opening it again all the same: {why}")

@@ -71,8 +71,13 @@ class Chain:
         # Of one byte, every value is one that was foreseen.
         self._may_be_wild = engine.output.dtype not in {"int8", "uint8"}
         self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
+        self._input = model.card.input
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """See the pictures as the lanes' views say now."""
         self._preprocess = {
-            camera: Preprocessor(model.card.input, engine.input, lane.view)
+            camera: Preprocessor(self._input, self.engine.input, lane.view)
             for camera, lane in self._lanes.items()
         }
 

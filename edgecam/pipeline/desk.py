@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgecam import clock
 from edgecam.decision.decider import Decider
+from edgecam.decision.watchlist import Watchlist
 from edgecam.pipeline.ladder import Step
 from edgecam.publish.publisher import Publisher
 from edgecam.records import Decision, Event, EventType, Reason, Result, State, Status
@@ -142,16 +143,29 @@ class Desk:
         data = {"from": before, "to": before, "refused": after}
         self._notice(NoticeKind.LADDER_STEP, NoticeLevel.ERROR, f"{after} cannot be used: {why}", data)
 
+    def has(self, trouble: Status) -> bool:
+        """True while there is this trouble, whether or not it is the one that is told."""
+        return trouble in self._troubles
+
+    def revise(self, watchlist: Watchlist, *, smoothing_s: float, prediction_interval_ns: int | None) -> None:
+        """Decide by other rules from now on: no scores of the old watchlist may come any more."""
+        with self._lock:
+            if self._decider.names != watchlist.names:
+                self._scores = None
+            self._prediction_interval_ns = prediction_interval_ns
+            self._put(self._decider.revise(watchlist, smoothing_s=smoothing_s, now_ns=clock.boot_ns()))
+        self.send()
+
     def heartbeat(self) -> None:
         """Say the same again, with the newest result and its true age."""
         with self._lock:
             self._put(self._decider.heartbeat())
         self.send()
 
-    def close(self) -> None:
-        """End what is open, and say nothing more: edgecam stops in order."""
+    def close(self, reason: Reason = Reason.STOPPED) -> None:
+        """End what is open, and say nothing more: edgecam stops in order, or has this camera no more."""
         with self._lock:
-            self._put(self._decider.stop(now_ns=clock.boot_ns()))
+            self._put(self._decider.stop(now_ns=clock.boot_ns(), reason=reason))
             self._closed = True
         self.send()
 
@@ -181,7 +195,8 @@ class Desk:
                 "episode %s camera=%s episode=%s label=%s score=%.2f reason=%s",
                 edge.type, self._camera, edge.episode, edge.label, edge.score, edge.reason,
             )  # fmt: skip
-        if decision.changed:
+        # A straggler of a camera that is no more must not bring its topic back.
+        if decision.changed and not self._closed:
             self._publisher.state(State(self._camera, decision, self._result))
 
     def _notice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from edgecam.pipeline.chain import Chain, Inferred, Picked, Prepared
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.estimate import ServiceTimes
 from edgecam.pipeline.ladder import Ladder, Step
-from edgecam.pipeline.lane import Lane, Rung
+from edgecam.pipeline.lane import Lane, Rules, Rung
 from edgecam.pipeline.picker import Picker
 from edgecam.pipeline.scheduler import Wait
 from edgecam.pipeline.witness import Stage, Witness
@@ -49,7 +50,13 @@ class EngineWorker:
     """Serves the cameras whose ladders share models; its thread owns the interpreters."""
 
     def __init__(
-        self, station: Station, *, stop: Event, engines_changed: Callable[[], None], witness: Witness
+        self,
+        station: Station,
+        *,
+        stop: Event,
+        engines_changed: Callable[[], None],
+        witness: Witness,
+        patient: bool = False,
     ) -> None:
         """Build a worker.
 
@@ -58,6 +65,7 @@ class EngineWorker:
             stop: the signal to stop; set it, then ring the station's bell.
             engines_changed: called each time an engine has passed its self-test, or a camera has another.
             witness: sees the stages.
+            patient: an engine that cannot be opened at the start is tried again, too.
         """
         self.engine_infos: dict[str, EngineInfo] = {}
         """What really runs, by model; a model that was not needed yet is missing."""
@@ -67,6 +75,9 @@ class EngineWorker:
         self._lanes = {lane.camera: lane for lane in station.lanes}
         self._bell = station.bell
         self._stop = stop
+        self._patient = patient
+        self._revisions: deque[tuple[Mapping[str, Rules], bool]] = deque()
+        """What is to be followed from the next frame on."""
         self._engines_changed = engines_changed
         self._witness = witness
         self._times = ServiceTimes()
@@ -100,7 +111,7 @@ class EngineWorker:
                         self._open_all(engines)
                         self._serve(engines)
                 except EngineError as fault:
-                    if not self.engine_infos:
+                    if not self.engine_infos and not self._patient:
                         raise
                     log.error("engine failed fault=%s", fault)  # noqa: TRY400 - foreseen
                     for lane in self._lanes.values():
@@ -108,6 +119,18 @@ class EngineWorker:
                     self._stop.wait(self._backoff.next_s())
         finally:
             self._aide.close()
+            if self._rescued is not None:
+                self._lanes[self._rescued.frame.camera].ledger.skip(SkipCause.ENGINE, self._rescued.frame.seq)
+
+    def leave(self) -> None:
+        """End `run` after the frame in hand."""
+        self._stop.set()
+        self._bell.ring()
+
+    def revise(self, rules: Mapping[str, Rules], *, prefer_freshness: bool) -> None:
+        """Let each lane follow its rules, by camera, from the next frame on; from any thread."""
+        self._revisions.append((rules, prefer_freshness))
+        self._bell.ring()
 
     def assist(self) -> None:
         """The aide's thread: until `run` has ended. Without it a saturated engine only pauses longer."""
@@ -177,16 +200,32 @@ class EngineWorker:
         if self._rescued is not None:
             rescued, self._rescued = self._rescued, None
             return self._prepare(rescued)
-        while (picked := self._picker.pick()) is None or isinstance(picked, Wait):
-            if self._stop.is_set():
-                return None
+        while not self._stop.is_set():
+            self._take_up_revisions()
+            picked = self._picker.pick()
+            if picked is not None and not isinstance(picked, Wait):
+                return self._prepare(picked)
             self._saturated = False
             self._bell.wait((picked.until_ns - clock.boot_ns()) / 1e9 if picked else None)
-        return self._prepare(picked)
+        return None
+
+    def _take_up_revisions(self) -> None:
+        """Here no frame is in anybody's hands, and the aide has nothing to do."""
+        while self._revisions:
+            rules, prefer_freshness = self._revisions.popleft()
+            for camera, lane in self._lanes.items():
+                lane.follow(rules[camera])
+                ladder = self._ladders[camera]
+                ladder.set_budget(lane.policy.budget_ns)
+                self.rungs[camera] = lane.rungs[ladder.rung]
+            for chain in self._chains.values():
+                chain.look_anew()
+            self._picker.revise(prefer_freshness=prefer_freshness)
 
     def _look_ahead(self, free_ns: int) -> Prepared | None:
         """In the aide's thread: the frame for an engine that will be free then, if one should be run."""
-        picked = None if self._stop.is_set() else self._picker.pick(free_ns)
+        is_to_pause = self._stop.is_set() or self._revisions
+        picked = None if is_to_pause else self._picker.pick(free_ns)
         return None if picked is None or isinstance(picked, Wait) else self._prepare(picked)
 
     def _chain_of(self, camera: str) -> Chain:

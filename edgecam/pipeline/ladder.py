@@ -118,6 +118,14 @@ class Ladder:
             self._calm_ns = now_ns
         return self._down(now_ns) or self._up(now_ns, self._calm_ns)
 
+    def set_budget(self, budget_ns: int) -> None:
+        """Judge by another budget; what was seen under the old one says nothing of it."""
+        if budget_ns != self._budget_ns:
+            self._budget_ns = budget_ns
+            self._recent.clear()
+            self._bad = 0
+            self._calm_ns = None
+
     def refuse(self, step: Step) -> None:
         """The rung stepped to cannot be used: back, and never again."""
         self._usable = [rung for rung in self._usable if rung != step.after]

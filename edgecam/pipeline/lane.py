@@ -11,7 +11,7 @@ from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.vision.geometry import View
-from edgecam.vision.motion import MotionGate
+from edgecam.vision.motion import GateRules, MotionGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,26 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What a camera's frames go by; all of it may change between two frames."""
+
+    policy: Policy
+    view: View
+    rungs: tuple[Rung, ...]
+    """Best first; one at least."""
+    gate: GateRules | None
+    """None: everything is looked at."""
+    smoothing_s: float
+    prediction_interval_ns: int | None
+    """Between two that are told; None: none is."""
+
+
+@dataclass(slots=True)
 class Lane:
-    """One camera's way through the house: its slot, books and desk, and the rules that it goes by."""
+    """One camera's way through the house: its slot, books and desk, and the rules that it goes by.
+
+    The rules are changed by `follow` alone, while no frame is with the engine.
+    """
 
     camera: str
     policy: Policy
@@ -40,3 +58,17 @@ class Lane:
     desk: Desk
     snapshots: Snapshots | None = None
     """None: none are made."""
+
+    def follow(self, rules: Rules) -> None:
+        """Go by these from now on; for the thread that owns the engine, or when there is none."""
+        best = rules.rungs[0].watchlist
+        seen_anew = self.view != rules.view or self.rungs[0].watchlist.names != best.names
+        rules_of_gate = None if self.gate is None else self.gate.rules
+        if rules.gate != rules_of_gate:
+            self.gate = None if rules.gate is None else MotionGate(rules.gate)
+        elif self.gate is not None and seen_anew:
+            self.gate.reset()
+        self.policy, self.view, self.rungs = rules.policy, rules.view, rules.rungs
+        self.desk.revise(
+            best, smoothing_s=rules.smoothing_s, prediction_interval_ns=rules.prediction_interval_ns
+        )

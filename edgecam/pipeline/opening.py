@@ -32,7 +32,7 @@ class Opening:
         """Why the camera should not work now; None: it should."""
         if not self._is_on:
             return "switched off"
-        is_open = self._schedule is ALWAYS or self._schedule.open_at(self._local_now())
+        is_open = self._schedule == ALWAYS or self._schedule.open_at(self._local_now())
         return None if is_open else "outside its schedule"
 
     def switch(self, *, on: bool) -> bool:
@@ -43,6 +43,12 @@ class Opening:
             return False
         self._changed.set()
         return True
+
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Other hours from now on."""
+        if schedule != self._schedule:
+            self._schedule = schedule
+            self._changed.set()
 
     def wait(self, timeout_s: float) -> None:
         """Until the switch was set, `wake` was called, or the time is over; for one thread."""

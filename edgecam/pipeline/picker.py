@@ -36,6 +36,11 @@ class Picker:
             prefer_freshness=prefer_freshness,
         )
 
+    def revise(self, *, prefer_freshness: bool) -> None:
+        """The lanes have other policies now."""
+        policies = {camera: lane.policy for camera, lane in self._lanes.items()}
+        self._scheduler.revise(policies, prefer_freshness=prefer_freshness)
+
     def pick(self, free_ns: int | None = None) -> Picked | Wait | None:
         """The frame to run; skips those that should not be on the way. None: no frame waits.
 

@@ -64,7 +64,7 @@ class Remote:
             openings: by camera.
             switches: remembers them.
             snapshots: None: there are none.
-            reload: lets the configuration be read anew, soon, by another thread, which answers; None: cannot be.
+            reload: lets another thread read the configuration anew, and answer; None: that cannot be.
             read_s: a clock that never goes back, in seconds.
         """
         self._publisher = publisher
@@ -85,7 +85,7 @@ class Remote:
         openings: Mapping[str, Opening],
         snapshots: Snapshots | None,
     ) -> None:
-        """Follow these commands, for these cameras, from now on; the cameras' switches are set as they stood."""
+        """Follow these commands from now on; the cameras' switches are set as they stood."""
         self._topics = topics
         self._allowed = allowed
         self._openings = openings

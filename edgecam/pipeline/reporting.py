@@ -31,6 +31,10 @@ class Reporter:
         self._telling = Lock()
         """An older `info` must not overtake a newer one: several engines may tell at once."""
 
+    def revise(self, plan: Plan) -> None:
+        """This is what runs from now on."""
+        self._plan = plan
+
     def tell_stats(self, lanes: Mapping[str, Lane]) -> dict[str, CameraStats]:
         """Publish how well it runs; the books of each camera."""
         now_ns = clock.boot_ns()
@@ -45,10 +49,13 @@ class Reporter:
             self._publisher.info(self._info(engines))
 
     def _info(self, engines: Mapping[str, EngineWorker]) -> Info:
+        # While the configuration changes, engines may have what the plan has not, and the reverse.
+        plan = self._plan
         models = {
             name: self._model_info(name, engine)
             for worker in engines.values()
             for name, engine in list(worker.engine_infos.items())
+            if name in plan.models
         }
         in_use = {camera: rung.model for worker in engines.values() for camera, rung in worker.rungs.items()}
         cameras = {
@@ -58,7 +65,8 @@ class Reporter:
                 ladder=tuple(rung.model for rung in camera.rungs),
                 budget_ms=camera.policy.budget_ns // 1_000_000,
             )
-            for camera in self._plan.cameras
+            for camera in plan.cameras
+            if camera.camera in in_use
         }
         versions = {
             "edgecam": edgecam.__version__,

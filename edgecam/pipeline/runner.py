@@ -1,30 +1,33 @@
-"""Starts the workers and stops them: the only place that makes the frame path's threads."""
+"""One run: starts the network and the workers, lets them go by another configuration, stops them."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
 
 import cv2
 
 from edgecam.config.certificates import read_tls
+from edgecam.config.changes import Change, Effect
 from edgecam.config.loader import LoadedConfig
-from edgecam.config.schema import SnapshotsConfig
+from edgecam.config.schema import Config, SnapshotsConfig
 from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.assembly import Plan
-from edgecam.pipeline.build import build_workers
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
 from edgecam.pipeline.witness import Witness, Witnesses
-from edgecam.publish.commands import Command
-from edgecam.records import SkipCause
+from edgecam.pipeline.workforce import Workforce
+from edgecam.publish.commands import Command, Reply
+from edgecam.publish.messages import Payload
+from edgecam.publish.publisher import Publisher
+from edgecam.publish.topics import Topics
 from edgecam.reports import CameraStats
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class Runner:
         password: str | None,
         outbox: Path | None = None,
         witnesses: Sequence[Witness] = (),
+        reload: Callable[[Reply], None] | None = None,
     ) -> None:
         """Build everything.
 
@@ -60,15 +64,14 @@ class Runner:
             password: for the broker.
             outbox: the file in which events outlive this run; None: they end with it.
             witnesses: see every frame pass.
+            reload: told that somebody afar wants the configuration read anew; None: that cannot be.
         """
         self._over = Event()
         self._stop_requested = False
         self._failure: BaseException | None = None
-        self.stop_capture, self.stop_engines = Event(), Event()
-        self._capture_crew, self._engine_crew = Crew(self._fail), Crew(self._fail)
+        self._device, self._password = device, password
         self._snapshot_crew = Crew(self._fail)
         witness = Witnesses(witnesses)
-        announced = loaded.config.mqtt.home_assistant.enabled
         self._uplink = Uplink(
             loaded.config.mqtt,
             device=device,
@@ -76,7 +79,7 @@ class Runner:
             tls=read_tls(loaded.config.mqtt, loaded.folder),
             heartbeat=self._heartbeat,
             fail=self._fail,
-            announcements=home_assistant_announcements(loaded.config, device=device) if announced else None,
+            announcements=_announcements(loaded.config, device),
             cameras=[camera.camera for camera in plan.cameras],
             outbox=outbox,
             witness=witness if witnesses else None,
@@ -84,21 +87,26 @@ class Runner:
         self._reporter = Reporter(plan, self._uplink.publisher)
         mqtt = loaded.config.mqtt
         self._snapshots = _snapshots(plan, self._uplink, mqtt.snapshots) if mqtt.snapshots.enabled else None
-        self._workers = build_workers(
-            loaded, plan, self._uplink.publisher, self, witness, snapshots=self._snapshots
+        self._workers = Workforce(
+            loaded,
+            plan,
+            self._uplink.publisher,
+            snapshots=self._snapshots,
+            witness=witness,
+            fail=self._fail,
+            engines_changed=self.engines_changed,
         )
         self._remote = Remote(
             self._uplink.topics,
             self._uplink.publisher,
             allowed=[Command(word) for word in mqtt.commands],
-            openings={camera: worker.opening for camera, worker in self._workers.captures.items()},
+            openings=self._workers.openings,
             switches=self._uplink.store,
             snapshots=self._snapshots,
+            reload=reload,
         )
         for topic_filter in self._remote.filters:
             self._uplink.listen(topic_filter, self._remote.hear)
-        self._played: dict[str, Event] = {}
-        self._ended: set[str] = set()
 
     def start(self) -> None:
         """Start from the network back to the cameras, so that nobody hands on into the void.
@@ -117,14 +125,7 @@ class Runner:
         self._remote.open()
         if self._snapshots is not None:
             self._snapshot_crew.start("snapshots", self._snapshots.run)
-        for lane in self._workers.lanes.values():
-            lane.desk.open()
-        self.engines_changed()
-        for name, engine in self._workers.engines.items():
-            self._engine_crew.start(f"engine-{name}", engine.run)
-            self._engine_crew.start(f"engine-{name}-aide", engine.assist)
-        for camera, worker in self._workers.captures.items():
-            self._played[camera] = self._capture_crew.start(f"capture-{camera}", worker.run)
+        self._workers.start()
 
     def wait(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Until `request_stop`, or until all recordings have been played; `meanwhile` is called now and then.
@@ -135,8 +136,7 @@ class Runner:
         while not self._over.wait(_LOOK_S) and not self._stop_requested:
             meanwhile()
             self._uplink.tend()
-            self._look_for_ended_recordings()
-            if len(self._ended) == len(self._workers.lanes):
+            if self._workers.has_ended:
                 break
         if self._failure is not None:
             raise self._failure
@@ -149,18 +149,7 @@ class Runner:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
         gc.unfreeze()
-        self.stop_capture.set()
-        for worker in self._workers.captures.values():
-            worker.opening.wake()
-        self._close_slots()
-        self._capture_crew.join(timeout_s=_CAPTURE_STOP_S)
-        self.stop_engines.set()
-        # Once more: it wakes an engine that waits for a frame.
-        self._close_slots()
-        self._engine_crew.join(timeout_s=_ENGINE_STOP_S)
-        for lane in self._workers.lanes.values():
-            lane.desk.close()
-            lane.ledger.close()
+        self._workers.stop(capture_s=_CAPTURE_STOP_S, engine_s=_ENGINE_STOP_S)
         if self._snapshots is not None:
             self._snapshots.close()
             self._snapshot_crew.join(timeout_s=_SNAPSHOTS_STOP_S)
@@ -169,20 +158,90 @@ class Runner:
         for name, books in cameras.items():
             _log_books(name, books)
 
-    def _close_slots(self) -> None:
-        for lane in self._workers.lanes.values():
-            left = lane.slot.close()
-            if left is not None:
-                lane.ledger.skip(SkipCause.SHUTDOWN, left.seq)
+    @property
+    def is_warm(self) -> bool:
+        """True once every engine has passed its self-test."""
+        return self._workers.is_warm
 
-    def _look_for_ended_recordings(self) -> None:
-        """A recording has ended once its last frame has met its fate."""
-        for camera, played in self._played.items():
-            lane = self._workers.lanes[camera]
-            if camera not in self._ended and played.is_set() and lane.ledger.in_flight == 0:
-                self._ended.add(camera)
-                if len(self._ended) < len(self._workers.lanes):
-                    lane.desk.camera_ended()
+    @property
+    def publisher(self) -> Publisher:
+        """For notices and answers."""
+        return self._uplink.publisher
+
+    def apply(
+        self,
+        loaded: LoadedConfig,
+        plan: Plan,
+        *,
+        device: str,
+        password: str | None,
+        found: Collection[Change],
+        applied: Callable[[], None],
+    ) -> None:
+        """Go on by another configuration; from the thread that waits.
+
+        Args:
+            loaded: the configuration.
+            plan: what `assemble` made of it.
+            device: this box in topics.
+            password: for the broker.
+            found: what differs from the one before.
+            applied: called when it is done, but for a new session with the broker.
+
+        Raises:
+            ConfigError: a certificate cannot be used; nothing was changed.
+            EngineError: an engine cannot be opened; nothing was changed.
+            WedgedError: an engine that is to be replaced hangs.
+        """
+        tls = read_tls(loaded.config.mqtt, loaded.folder)
+        self._workers.try_engines(loaded, plan)
+        mqtt = loaded.config.mqtt
+        self._revise_snapshots(plan, mqtt.snapshots)
+        reopened = {
+            change.keys[1]
+            for change in found
+            if change.effect is Effect.CAMERA and change.keys[1] in self._workers.lanes
+        }
+        self._reporter.revise(plan)
+        self._workers.apply(loaded, plan, snapshots=self._snapshots, reopened=reopened)
+        self._remote.revise(
+            Topics(mqtt.base, device),
+            allowed=[Command(word) for word in mqtt.commands],
+            openings=self._workers.openings,
+            snapshots=self._snapshots,
+        )
+        applied()
+        cameras = [camera.camera for camera in plan.cameras]
+        announcements = _announcements(loaded.config, device)
+        if password == self._password and all(change.effect is not Effect.LINK for change in found):
+            self._uplink.revise(mqtt, cameras=cameras, announcements=announcements)
+        else:
+            self._uplink.remake(
+                mqtt,
+                device=device,
+                password=password,
+                tls=tls,
+                cameras=cameras,
+                announcements=announcements,
+                handlers=dict.fromkeys(self._remote.filters, self._remote.hear),
+            )
+            for lane in self._workers.lanes.values():
+                lane.desk.heartbeat()
+        self._password = password
+        self._remote.open()
+        self.engines_changed()
+
+    def _revise_snapshots(self, plan: Plan, config: SnapshotsConfig) -> None:
+        if self._snapshots is not None and config.enabled:
+            views = {camera.camera: camera.view for camera in plan.cameras}
+            self._snapshots.revise(views, keep_s=config.keep_s)
+        elif self._snapshots is not None:
+            # Its thread takes back what is shown, and ends.
+            self._snapshots.close()
+            self._snapshots = None
+        elif config.enabled:
+            self._snapshots = _snapshots(plan, self._uplink, config)
+            self._snapshot_crew.start("snapshots", self._snapshots.run)
 
     def _fail(self, error: BaseException) -> None:
         """A worker died of this; the first one counts."""
@@ -199,6 +258,11 @@ class Runner:
     def engines_changed(self) -> None:
         """An engine has become ready, or a camera has another model: called by the engine workers."""
         self._reporter.tell_info(self._workers.engines)
+
+
+def _announcements(config: Config, device: str) -> dict[str, Payload] | None:
+    """For Home Assistant; None: it is not told of us."""
+    return home_assistant_announcements(config, device=device) if config.mqtt.home_assistant.enabled else None
 
 
 def _snapshots(plan: Plan, uplink: Uplink, config: SnapshotsConfig) -> Snapshots:

@@ -109,6 +109,14 @@ class Scheduler:
             camera: _Served(start_ns - policy.budget_ns, start_ns, 0) for camera, policy in policies.items()
         }
 
+    def revise(self, policies: Mapping[str, Policy], *, prefer_freshness: bool) -> None:
+        """The same cameras ask for something else from now on."""
+        self._policies = dict(policies)
+        self._may_wait = prefer_freshness and len(policies) == 1
+        for camera, served in self._served.items():
+            # A shorter interval counts at once; a longer one, from the next frame on.
+            served.due_ns = min(served.due_ns, served.captured_ns + policies[camera].min_interval_ns)
+
     def choose(
         self, waiting: Iterable[Waiting], *, now_ns: int, free_ns: int | None = None
     ) -> Run | Skip | Wait | None:

@@ -22,6 +22,7 @@ class LatestSlot:
         self._freed = Condition(bell.lock)
         self._frame: Frame | None = None
         self._closed = False
+        self._heir: LatestSlot | None = None
         self._metronome = Metronome()
 
     @property
@@ -37,11 +38,13 @@ class LatestSlot:
         """
         with self._bell.lock:
             if self._closed:
-                return frame
-            superseded, self._frame = self._frame, frame
-            self._metronome.heard(frame.captured_ns, arrived_ns=clock.boot_ns())
-        self._bell.ring()
-        return superseded
+                heir = self._heir
+            else:
+                superseded, self._frame = self._frame, frame
+                self._metronome.heard(frame.captured_ns, arrived_ns=clock.boot_ns())
+                self._bell.ring()
+                return superseded
+        return frame if heir is None else heir.put(frame)
 
     def put_when_free(self, frame: Frame) -> Frame | None:
         """Lay down a frame once the last one was taken: for recordings that skip nothing.
@@ -51,11 +54,12 @@ class LatestSlot:
         """
         with self._freed:
             self._freed.wait_for(lambda: self._frame is None or self._closed)
-            if self._closed:
-                return frame
-            self._frame = frame
-        self._bell.ring()
-        return None
+            if not self._closed:
+                self._frame = frame
+                self._bell.ring()
+                return None
+            heir = self._heir
+        return frame if heir is None else heir.put_when_free(frame)
 
     def peek(self) -> Frame | None:
         """The waiting frame. The caller holds the lock."""
@@ -72,6 +76,19 @@ class LatestSlot:
         """Take what waits, by another than the engine."""
         with self._bell.lock:
             return self.take()
+
+    def hand_on(self, heir: LatestSlot) -> None:
+        """The camera has another engine: what waits here, and all that comes, is the heir's from now on."""
+        with self._freed:
+            frame, self._frame = self._frame, None
+            heir.inherit(frame, self._metronome)
+            self._heir, self._closed = heir, True
+            self._freed.notify_all()
+
+    def inherit(self, frame: Frame | None, metronome: Metronome) -> None:
+        """Begin where another slot ended; nobody uses this one yet."""
+        self._frame, self._metronome = frame, metronome
+        self._bell.ring()
 
     def close(self) -> Frame | None:
         """Accept no more, release whoever waits; the frame that was left, if any."""

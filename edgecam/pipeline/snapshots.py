@@ -78,6 +78,16 @@ class Snapshots:
                 self._shown_until_ns[camera] = 0
                 self._changed.notify()
 
+    def revise(self, views: Mapping[str, View], *, keep_s: float) -> None:
+        """These are the cameras now, mounted so; what is shown already stays as long as it was meant to."""
+        with self._changed:
+            gone = self._views.keys() - views.keys()
+            self._views, self._keep_s = views, keep_s
+            for camera in gone:
+                self._newest.pop(camera, None)
+                self._wanted.pop(camera, None)
+                self._shown_until_ns.pop(camera, None)
+
     def run(self) -> None:
         """Make pictures and take them back until `close`; what an earlier run has left goes at the start."""
         with self._changed:

@@ -33,6 +33,7 @@ class Crew:
             finally:
                 done.set()
 
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = Thread(target=guarded, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()

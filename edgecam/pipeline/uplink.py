@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 
-from edgecam.broker_url import parse_broker_url
+from edgecam.broker_url import BrokerUrl, parse_broker_url
 from edgecam.clock import Clock, boot_id
 from edgecam.config.schema import MqttConfig
 from edgecam.pipeline.threads import Crew
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 # Tells several edgecams of one device apart; there is one until the unit template names them.
 _INSTANCE = "main"
+# For the goodbye to a broker that is left for another, or for other topics.
+_REMAKE_S = 5.0
 
 
 class Uplink:
@@ -65,11 +67,8 @@ class Uplink:
             witness: sees what is sent.
         """
         self._witness = witness
-        self._config = config
         self._heartbeat = heartbeat
-        self._crew = Crew(fail)
-        self._stop = Event()
-        self._topics = Topics(config.base, device)
+        self._fail = fail
         self._clock = Clock()
         self.store = Store(outbox)
         """What outlives this process."""
@@ -81,9 +80,29 @@ class Uplink:
             read_clock=self._clock.read,
         )
         self._outbox = Outbox(self._events, retained=self.store.retained)
+        self._broker: EmbeddedBroker | None = None
+        self._broker_asked = ("", 0)
+        self._lay(config, device=device, password=password, tls=tls, announcements=announcements)
         self._wanted = {*_retained_topics(config, self._topics, cameras), *(announcements or ())}
+        self.publisher = Publisher(self._link, self._outbox, self._topics, read_clock=self._clock.read)
+
+    def _lay(
+        self,
+        config: MqttConfig,
+        *,
+        device: str,
+        password: str | None,
+        tls: TlsFiles,
+        announcements: Mapping[str, Payload] | None,
+    ) -> None:
+        """The link, and what depends on it, as yet without a thread."""
+        self._config = config
+        self._topics = Topics(config.base, device)
+        self._crew = Crew(self._fail)
+        self._stop = Event()
+        self._worker: PublishWorker | None = None
         where = parse_broker_url(config.url, embedded=True)
-        self._broker = EmbeddedBroker(where.host, where.port) if where.embedded else None
+        self._broker = self._broker_for(where)
         self._link = MqttLink(
             address_of(where, username=config.username, password=password, tls=tls),
             client_id=f"{config.base.replace('/', '-')}-{device}-{_INSTANCE}",
@@ -94,11 +113,20 @@ class Uplink:
         )
         self._handlers: dict[str, Callable[[Received], None]] = {}
         self._chores: list[Callable[[float], None]] = []
-        self.publisher = Publisher(self._link, self._outbox, self._topics, read_clock=self._clock.read)
+        self._announcer: Announcer | None = None
         if announcements is not None:
-            announcer = Announcer(self._outbox, announcements)
-            self.listen(birth_topic(config.home_assistant.prefix), announcer.on_birth)
-            self._chores.append(announcer.keep_time)
+            self._announcer = Announcer(self._outbox, announcements)
+            self.listen(birth_topic(config.home_assistant.prefix), self._announcer.on_birth)
+            self._chores.append(self._announcer.keep_time)
+
+    def _broker_for(self, where: BrokerUrl) -> EmbeddedBroker | None:
+        """The one that runs, if it is still the right one."""
+        running, asked = self._broker, (where.host, where.port)
+        if running is not None and (not where.embedded or self._broker_asked != asked):
+            running.stop()
+            running = None
+        self._broker_asked = asked
+        return (running or EmbeddedBroker(*asked)) if where.embedded else None
 
     @property
     def topics(self) -> Topics:
@@ -118,8 +146,49 @@ class Uplink:
         """
         if self._broker is not None:
             self._broker.start()
+        self._begin()
+
+    def revise(
+        self,
+        config: MqttConfig,
+        *,
+        cameras: Collection[str],
+        announcements: Mapping[str, Payload] | None,
+    ) -> None:
+        """Go on in the same session with other cameras, announcements, or another heartbeat."""
+        self._config = config
+        self._wanted = {*_retained_topics(config, self._topics, cameras), *(announcements or ())}
         self._take_over()
-        worker = PublishWorker(
+        if self._announcer is not None and announcements is not None:
+            self._announcer.revise(announcements)
+        if self._worker is not None:
+            self._worker.set_heartbeat(config.heartbeat_s)
+
+    def remake(
+        self,
+        config: MqttConfig,
+        *,
+        device: str,
+        password: str | None,
+        tls: TlsFiles,
+        cameras: Collection[str],
+        announcements: Mapping[str, Payload] | None,
+        handlers: Mapping[str, Callable[[Received], None]],
+    ) -> None:
+        """End the session in order and begin another one; what waits in the outbox waits on."""
+        self._end(timeout_s=_REMAKE_S)
+        self._outbox.disconnected()
+        self._lay(config, device=device, password=password, tls=tls, announcements=announcements)
+        self.publisher.move(self._link, self._topics)
+        self._wanted = {*_retained_topics(config, self._topics, cameras), *(announcements or ())}
+        for topic_filter, handle in handlers.items():
+            self.listen(topic_filter, handle)
+        self._begin()
+
+    def _begin(self) -> None:
+        """The publish worker, which connects by itself."""
+        self._take_over()
+        worker = self._worker = PublishWorker(
             self._link,
             self._outbox,
             self._topics,
@@ -131,7 +200,13 @@ class Uplink:
             handlers=self._handlers,
             chores=self._chores,
         )
-        self._crew.start("publish", lambda: worker.run(self._stop))
+        stop = self._stop
+        self._crew.start("publish", lambda: worker.run(stop))
+
+    def _end(self, *, timeout_s: float) -> None:
+        self._stop.set()
+        self._link.wake()
+        self._crew.join(timeout_s=timeout_s)
 
     def tend(self) -> None:
         """Look after the outbox's file; to be called now and then, by a thread that may wait for a disk."""
@@ -144,9 +219,7 @@ class Uplink:
 
     def stop(self, *, timeout_s: float) -> None:
         """Send what waits, say `offline`, leave; then end the embedded broker."""
-        self._stop.set()
-        self._link.wake()
-        self._crew.join(timeout_s=timeout_s)
+        self._end(timeout_s=timeout_s)
         self.store.close()
         if self._broker is not None:
             self._broker.stop()

@@ -72,7 +72,7 @@ class MotionGate:
 
     def __init__(self, rules: GateRules) -> None:
         """Build a gate that admits the first frame."""
-        self._rules = rules
+        self.rules = rules
         self._reference: Glance | None = None
         self.last: Glance | None = None
         """The frame that was admitted last."""
@@ -92,9 +92,9 @@ class MotionGate:
         """
         seen = _glance(image, plan, captured_ns)
         last = self._reference
-        if last is None or last.layout != seen.layout or _moved(last.luma, seen.luma, self._rules.area):
-            self._open_until_ns = captured_ns + self._rules.linger_ns
-        elif self._open_until_ns < captured_ns < last.captured_ns + self._rules.max_ns:
+        if last is None or last.layout != seen.layout or _moved(last.luma, seen.luma, self.rules.area):
+            self._open_until_ns = captured_ns + self.rules.linger_ns
+        elif self._open_until_ns < captured_ns < last.captured_ns + self.rules.max_ns:
             return False
         self.last = seen
         return True

@@ -270,7 +270,7 @@ def test_a_flood_of_commands_is_not_followed_but_a_house_that_switches_all_is() 
 
 
 def test_a_snapshot_is_refused_with_the_reason_where_none_can_be_taken() -> None:
-    """Off, of a camera that is switched off, before the first frame; and `reload` is not there yet."""
+    """Off, of a camera that is switched off, before the first frame; and `reload` where there is no file."""
     call = Received(TOPICS.command("snapshot"), b"", retained=False)
     voice, opening = Voice(), Opening()
     remote(voice, {"a": opening}).hear(call)
@@ -283,7 +283,7 @@ def test_a_snapshot_is_refused_with_the_reason_where_none_can_be_taken() -> None
     us.hear(call)
     us.hear(Received(TOPICS.command("reload"), b"", retained=False))
     assert [ok for _, ok, _ in voice.answers] == [False, False, True, False, False]
-    words = ["mqtt.snapshots.enabled", "no frame", "box/a/snapshot", "switched off", "not available"]
+    words = ["mqtt.snapshots.enabled", "no frame", "box/a/snapshot", "switched off", "no configuration"]
     assert all(word in text for word, (_, _, text) in zip(words, voice.answers, strict=True))
 
 

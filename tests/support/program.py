@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ from numpy.typing import NDArray
 
 _STOP_S = 15.0
 # No test leaves anything in the user's home.
-_NO_STATE = {"EDGECAM_MQTT__OUTBOX__PATH": "memory"}
+_NO_STATE = {
+    "EDGECAM_MQTT__OUTBOX__PATH": "memory",
+    "STATE_DIRECTORY": str(Path(tempfile.gettempdir()) / "edgecam-tests"),
+}
 PHOTOS = Path(__file__).parents[1] / "data"
 
 

@@ -1,0 +1,176 @@
+"""Reads the configuration anew when it is asked to, lets the run go by it, and tells what became of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from threading import Event
+
+from edgecam.appliance.systemd import Notifier
+from edgecam.config.changes import Change, Effect, changes
+from edgecam.config.file_watch import FileWatch
+from edgecam.errors import ConfigError, EdgecamError, Problem, WedgedError
+from edgecam.pipeline.orders import OrderBook, Orders
+from edgecam.pipeline.runner import Runner
+from edgecam.publish.commands import Reply
+from edgecam.reports import Notice, NoticeKind, NoticeLevel
+
+log = logging.getLogger(__name__)
+
+# A broker takes no message of any length, and nobody reads more.
+_MOST_TOLD = 20
+
+
+class Reloader:
+    """One run's; `ask` is for any thread and for signal handlers, all else for the main loop."""
+
+    def __init__(
+        self,
+        book: OrderBook,
+        orders: Orders,
+        *,
+        notifier: Notifier,
+        set_up: Callable[[Orders], None],
+        fault: EdgecamError | None = None,
+    ) -> None:
+        """Build a reloader.
+
+        Args:
+            book: where the orders are read.
+            orders: those that the run starts with.
+            notifier: is told, beside the log and subscribers.
+            set_up: what else goes by the orders: the log.
+            fault: why these are not the orders of the file, but the last good ones; None: they are.
+        """
+        self._book = book
+        self._orders = orders
+        self._notifier = notifier
+        self._set_up = set_up
+        self._fault = fault
+        self.remark: str | None = None
+        """For people: why the file is not what runs; None: it is."""
+        self._is_kept = False
+        self._asked = Event()
+        self._replies: deque[Reply] = deque()
+        self._watch = None if book.path is None else FileWatch(book.path)
+
+    def ask(self, reply: Reply | None = None) -> None:
+        """Let the configuration be read anew soon; `reply` is answered."""
+        if reply is not None:
+            self._replies.append(reply)
+        self._asked.set()
+
+    def tend(self, runner: Runner) -> None:
+        """Do what there is to do; to be called now and then."""
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            self._refuse(runner, fault, "the last one that worked runs instead")
+        if not self._is_kept and runner.is_warm:
+            self._is_kept = True
+            self._book.keep(self._orders)
+        wants = self._orders.loaded.config.watch_file
+        if self._watch is not None and self._watch.has_changed(time.monotonic()) and wants:
+            log.info("configuration file has changed path=%s", self._book.path)
+            self.ask()
+        if self._asked.is_set():
+            self._asked.clear()
+            self._reload(runner)
+
+    def _reload(self, runner: Runner) -> None:
+        # Not before the start is over: `ready` ends that, too.
+        is_warm = runner.is_warm
+        if is_warm:
+            self._notifier.reloading("reading the configuration")
+        if self._watch is not None:
+            self._watch.forget()
+        try:
+            orders = self._book.read()
+            found = changes(self._orders.loaded.config, orders.loaded.config)
+            runner.apply(
+                orders.loaded,
+                orders.plan,
+                device=orders.device,
+                password=orders.password,
+                found=found,
+                applied=lambda: self._answer(runner, ok=True, text=summary(found), data=by_effect(found)),
+            )
+        except WedgedError:
+            raise
+        except EdgecamError as fault:
+            self._refuse(runner, fault, "nothing was changed")
+        else:
+            self._orders = orders
+            self._set_up(orders)
+            self._book.keep(orders)
+            self._is_kept = True
+            self.remark = None
+            log.info("configuration applied: %s", summary(found))
+            is_all = all(change.effect is not Effect.RESTART for change in found)
+            level = NoticeLevel.INFO if is_all else NoticeLevel.WARNING
+            data: dict[str, str | int | float | bool | None] = {"count": len(found), **by_effect(found)}
+            runner.publisher.notice(Notice(NoticeKind.CONFIG_APPLIED, level, summary(found), data))
+        if is_warm:
+            self._notifier.ready(self.remark or "configuration applied")
+
+    def _refuse(self, runner: Runner, fault: EdgecamError, instead: str) -> None:
+        problems = problems_of(fault)
+        text = f"the configuration is refused, {instead}: {told(problems)}"
+        self.remark = f"configuration refused: {told(problems)}"
+        for problem in problems_of(fault, whole_paths=True):
+            log.error("configuration refused: %s", problem)
+        first = problems[0]
+        data = {"where": first.where, "path": first.path, "text": first.text}
+        runner.publisher.notice(
+            Notice(
+                NoticeKind.CONFIG_REFUSED,
+                NoticeLevel.ERROR,
+                text,
+                {"count": len(problems), **data, "problems": "\n".join(map(str, problems[:_MOST_TOLD]))},
+            )
+        )
+        self._answer(runner, ok=False, text=text, data=data)
+        self._notifier.status(self.remark)
+
+    def _answer(self, runner: Runner, *, ok: bool, text: str, data: Mapping[str, str]) -> None:
+        while self._replies:
+            runner.publisher.response(self._replies.popleft(), ok=ok, message=text, data=data)
+
+
+def summary(found: Sequence[Change]) -> str:
+    """What was applied, in one line."""
+    if not found:
+        return "the configuration says what it said before"
+    parts = [f"{_EFFECT_WORDS[effect]}: {paths}" for effect, paths in by_effect(found).items()]
+    return "; ".join(parts)
+
+
+_EFFECT_WORDS = {
+    Effect.LIVE.value: "applied",
+    Effect.CAMERA.value: "camera opened, reopened or closed",
+    Effect.MODEL.value: "engine opened anew",
+    Effect.LINK.value: "session with the broker made anew",
+    Effect.RESTART.value: "counts when edgecam is started again",
+}
+
+
+def by_effect(found: Sequence[Change]) -> dict[str, str]:
+    """The changed keys of each effect, with commas between."""
+    paths = {effect.value: [c.path for c in found if c.effect is effect] for effect in Effect}
+    return {effect: ", ".join(keys[:_MOST_TOLD]) for effect, keys in paths.items() if keys}
+
+
+def told(problems: Sequence[Problem]) -> str:
+    """The first problem, and how many more there are."""
+    more = len(problems) - 1
+    return f"{problems[0]}{f' (and {more} more)' if more else ''}"
+
+
+def problems_of(fault: EdgecamError, *, whole_paths: bool = False) -> list[Problem]:
+    """What is wrong; without the folders of files, unless asked for: a broker's readers need none."""
+    found = fault.problems if isinstance(fault, ConfigError) else [Problem("", "", str(fault))]
+    if whole_paths:
+        return found
+    return [Problem(PurePath(problem.where).name, problem.path, problem.text) for problem in found]
