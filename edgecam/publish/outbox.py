@@ -8,8 +8,9 @@ Filled from any thread, never blocking; emptied by whoever sends. The lanes, in 
 - `notice`: the same, in a short queue of its own, so that notices never push out events;
 - `volatile` (predictions, stats): the newest per topic while connected; otherwise dropped and counted.
 
-And `picture` (snapshots): as `latest`, but sent last, one at a time and at QoS 0, since it is large. One on which
-a connection has ended twice is not sent again: it may be more than that broker takes, and not all say so.
+And `picture` (snapshots): as `latest`, but sent last, one at a time and at QoS 0, since it is large. One on
+which
+a connection has ended twice is sent no more: it may be larger than that broker takes, and not all say so.
 """
 
 from __future__ import annotations
