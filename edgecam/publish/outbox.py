@@ -9,8 +9,7 @@ Filled from any thread, never blocking; emptied by whoever sends. The lanes, in 
 - `volatile` (predictions, stats): the newest per topic while connected; otherwise dropped and counted.
 
 And `picture` (snapshots): as `latest`, but sent last, one at a time and at QoS 0, since it is large. One on
-which
-a connection has ended twice is sent no more: it may be larger than that broker takes, and not all say so.
+which a connection ended twice is sent no more: it may be larger than that broker takes, and not all say so.
 """
 
 from __future__ import annotations
