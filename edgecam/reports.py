@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edgecam.records import SkipCause
+from edgecam.records import SkipCause, Status
 
 
 class NoticeKind(StrEnum):
@@ -24,6 +24,8 @@ class NoticeKind(StrEnum):
     OUTBOX_LOSS = "outbox_loss"
     OUTBOX_DEGRADED = "outbox_degraded"
     OUTBOX_RESTORED = "outbox_restored"
+    METRICS_FAILED = "metrics_failed"
+    METRICS_BACK = "metrics_back"
     PUBLISH_REFUSED = "publish_refused"
     SESSION_TAKEN = "session_taken"
 
@@ -167,3 +169,45 @@ class Info:
     """`edgecam`, `python`, and the libraries that matter."""
     models: Mapping[str, ModelInfo] = field(default_factory=dict)
     cameras: Mapping[str, CameraInfo] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounts:
+    """One camera's frames since the program started."""
+
+    captured: int
+    results: int
+    """On time."""
+    late: int
+    skipped: Mapping[SkipCause, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReading:
+    """One camera at a moment."""
+
+    status: Status
+    counts: CameraCounts
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReading:
+    """The link to the broker at a moment."""
+
+    encrypted: bool
+    connected_s: float | None
+    """How long the connection has lasted, in seconds; None: there is none."""
+    failure: str | None
+    """The kind of the last failure, also after it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How all of it is at a moment: what a scrape tells."""
+
+    uptime_s: float
+    info: Info
+    cameras: Mapping[str, CameraReading]
+    mqtt: MqttStats
+    link: LinkReading
+    board: BoardStats

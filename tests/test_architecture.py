@@ -48,7 +48,7 @@ ROOMS = {
     "inference": room("records errors model vision", "numpy ai_edge_litert tflite_runtime"),
     "decision": room("records", "numpy"),
     "publish": room("records reports errors backoff broker_url tls", "paho amqtt pydantic"),
-    "appliance": room("records reports errors"),
+    "appliance": room("records reports errors", "prometheus_client"),
     "pipeline": room(
         "records reports errors broker_url tls config backoff clock capture model vision inference decision"
         " publish appliance",

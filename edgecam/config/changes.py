@@ -88,6 +88,7 @@ EFFECTS = {
     "mqtt.commands": Effect.LINK,
     "mqtt.outbox": Effect.RESTART,
     "mqtt.home_assistant": Effect.LINK,
+    "metrics": Effect.RESTART,
     "log": Effect.LIVE,
 }
 

@@ -299,6 +299,17 @@ class LogConfig(Block):
     """`text` lines, `json` lines, or `auto`: text, made for the journal when systemd reads it."""
 
 
+class MetricsConfig(Block):
+    """Metrics for Prometheus: `GET /metrics` over HTTP, without a login and without encryption."""
+
+    enabled: bool = False
+    """Serve them."""
+    host: Text = Field(default="127.0.0.1", examples=["::1", "192.168.1.20"])
+    """Address to listen on; by default only this machine can ask."""
+    port: int = Field(default=9108, ge=1, le=65535)
+    """TCP port to listen on."""
+
+
 class Config(Block):
     """The whole configuration."""
 
@@ -325,6 +336,8 @@ class Config(Block):
     there; a model is loaded when a camera first needs it."""
     mqtt: MqttConfig = MqttConfig()
     """The broker, and what is published."""
+    metrics: MetricsConfig = MetricsConfig()
+    """Metrics for Prometheus."""
     log: LogConfig = LogConfig()
     """The log, on stderr."""
 

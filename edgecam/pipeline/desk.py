@@ -93,6 +93,11 @@ class Desk:
         """True while what is said is what a result says."""
         return self._decider.current.status is Status.OK
 
+    @property
+    def status(self) -> Status:
+        """Whether what is said of the camera can be believed."""
+        return self._decider.current.status
+
     def camera_lost(self, why: str) -> None:
         """The source stopped; what it showed says nothing any more."""
         self._change(Reason.CAMERA_LOST, arises=Status.NO_CAMERA)

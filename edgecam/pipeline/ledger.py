@@ -8,7 +8,7 @@ from threading import Lock
 from edgecam import clock
 from edgecam.pipeline.witness import Witness
 from edgecam.records import Result, SkipCause
-from edgecam.reports import CameraStats, percentiles
+from edgecam.reports import CameraCounts, CameraStats, percentiles
 
 # A minute at 60 fps, the longest usual heartbeat: enough for honest percentiles, and bounded.
 _MOST_RECENT = 3600
@@ -70,6 +70,16 @@ class Ledger:
             self._finished_recently += 1
             self._recent.append(result)
         self._witness.finished(result)
+
+    def counts(self) -> CameraCounts:
+        """The books now, as one moment has them."""
+        with self._lock:
+            return CameraCounts(
+                captured=self._captured,
+                results=self._results,
+                late=self._late,
+                skipped={cause: self._skipped[cause] for cause in SkipCause},
+            )
 
     def report(self, *, now_ns: int) -> CameraStats:
         """The books now; rates and percentiles are over the time since the last report."""

@@ -17,7 +17,17 @@ from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.lane import Lane
 from edgecam.publish.publisher import Publisher
-from edgecam.reports import CameraInfo, CameraStats, Info, ModelInfo, Stats
+from edgecam.publish.wire import LinkStatus
+from edgecam.reports import (
+    CameraInfo,
+    CameraReading,
+    CameraStats,
+    Info,
+    LinkReading,
+    ModelInfo,
+    Reading,
+    Stats,
+)
 
 
 class Reporter:
@@ -47,6 +57,23 @@ class Reporter:
         """Publish what runs here; a model appears once its engine is ready."""
         with self._telling:
             self._publisher.info(self._info(engines))
+
+    def read(
+        self, lanes: Mapping[str, Lane], engines: Mapping[str, EngineWorker], link: LinkStatus
+    ) -> Reading:
+        """How all of it is at this moment; publishes nothing, and begins no new window of `stats`."""
+        cameras = {
+            name: CameraReading(status=lane.desk.status, counts=lane.ledger.counts())
+            for name, lane in list(lanes.items())
+        }
+        return Reading(
+            uptime_s=(clock.boot_ns() - self._started_ns) / 1e9,
+            info=self._info(engines),
+            cameras=cameras,
+            mqtt=self._publisher.mqtt_stats(),
+            link=LinkReading(encrypted=link.encrypted, connected_s=link.connected_s, failure=link.failure),
+            board=board_stats(),
+        )
 
     def _info(self, engines: Mapping[str, EngineWorker]) -> Info:
         # While the configuration changes, engines may have what the plan has not, and the reverse.

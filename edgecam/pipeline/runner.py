@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -28,7 +29,10 @@ from edgecam.publish.commands import Command, Reply
 from edgecam.publish.messages import Payload
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
-from edgecam.reports import CameraStats
+from edgecam.reports import CameraStats, Notice, Reading
+
+if TYPE_CHECKING:
+    from edgecam.pipeline.metering import Metering
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ _CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
 _SNAPSHOTS_STOP_S = 0.5
 _PUBLISH_STOP_S = 4.2
+_METRICS_STOP_S = 0.2
 _LOOK_S = 0.1
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -70,8 +75,9 @@ class Runner:
         self._stop_requested = False
         self._failure: BaseException | None = None
         self._device, self._password = device, password
-        self._snapshot_crew = Crew(self._fail)
-        witness = Witnesses(witnesses)
+        self._snapshot_crew, self._metrics_crew = Crew(self._fail), Crew(self._fail)
+        self._metering = _metering(loaded.config, self)
+        witness = Witnesses([*witnesses, *([self._metering] if self._metering else [])])
         self._uplink = Uplink(
             loaded.config.mqtt,
             device=device,
@@ -125,6 +131,8 @@ class Runner:
         self._remote.open()
         if self._snapshots is not None:
             self._snapshot_crew.start("snapshots", self._snapshots.run)
+        if self._metering is not None:
+            self._metrics_crew.start("metrics", self._metering.run)
         self._workers.start()
 
     def wait(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -149,6 +157,9 @@ class Runner:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
         gc.unfreeze()
+        if self._metering is not None:
+            self._metering.close()
+            self._metrics_crew.join(timeout_s=_METRICS_STOP_S)
         self._workers.stop(capture_s=_CAPTURE_STOP_S, engine_s=_ENGINE_STOP_S)
         if self._snapshots is not None:
             self._snapshots.close()
@@ -243,6 +254,14 @@ class Runner:
             self._snapshots = _snapshots(plan, self._uplink, config)
             self._snapshot_crew.start("snapshots", self._snapshots.run)
 
+    def read(self) -> Reading:
+        """How all of it is now; for any thread, once all is built."""
+        return self._reporter.read(self._workers.lanes, self._workers.engines, self._uplink.status)
+
+    def tell(self, notice: Notice) -> None:
+        """Publish a notice; for any thread, once all is built."""
+        self._uplink.publisher.notice(notice)
+
     def _fail(self, error: BaseException) -> None:
         """A worker died of this; the first one counts."""
         if self._failure is None:
@@ -263,6 +282,15 @@ class Runner:
 def _announcements(config: Config, device: str) -> dict[str, Payload] | None:
     """For Home Assistant; None: it is not told of us."""
     return home_assistant_announcements(config, device=device) if config.mqtt.home_assistant.enabled else None
+
+
+def _metering(config: Config, runner: Runner) -> Metering | None:
+    """Its library is loaded only where metrics are wanted."""
+    if not config.metrics.enabled:
+        return None
+    from edgecam.pipeline.metering import Metering
+
+    return Metering(config.metrics, runner.read, runner.tell)
 
 
 def _snapshots(plan: Plan, uplink: Uplink, config: SnapshotsConfig) -> Snapshots:

@@ -23,7 +23,7 @@ from edgecam.publish.publisher import Publisher
 from edgecam.publish.store import Store
 from edgecam.publish.stored_queue import StoredQueue
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import Protocol, Received, address_of
+from edgecam.publish.wire import LinkStatus, Protocol, Received, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
 from edgecam.tls import TlsFiles
 
@@ -132,6 +132,11 @@ class Uplink:
     def topics(self) -> Topics:
         """Of this device."""
         return self._topics
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link to the broker is now; from any thread."""
+        return self._link.status
 
     def listen(self, topic_filter: str, handle: Callable[[Received], None]) -> None:
         """Let `handle` have what matches, in the publish worker's thread; to be called before `start`."""

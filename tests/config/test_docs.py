@@ -75,6 +75,8 @@ def test_the_examples_of_the_schema_are_accepted() -> None:
                     data = {"cameras": {"a": {"source": "pattern:"} | value}}
                 elif name == "ModelConfig":
                     data = {"models": {"default": {"path": "x"} | value}}
+                elif name == "MetricsConfig":
+                    data = {"metrics": value}
                 elif name == "OutboxConfig":
                     data = {"mqtt": {"outbox": value}}
                 else:
