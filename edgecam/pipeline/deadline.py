@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
 
 _S = 1_000_000_000
 # A look that comes later than this after the one before says more of us than of whom we look at: the machine
@@ -78,3 +79,45 @@ class CallWatch:
         self._lasted_ns = self._lasted_ns + since_ns if is_same else 0
         self._call, self._looked_ns = call, now_ns
         return self._lasted_ns
+
+
+class EngineCalls:
+    """What an engine worker asks of its engines: which call is under way, and whether it hangs.
+
+    The worker's thread says when a call begins and ends; another one looks.
+    """
+
+    def __init__(self, timeouts_ns: Mapping[str, int]) -> None:
+        """Args: timeouts_ns: by model, where it is not the rule."""
+        self._deadlines = defaultdict[str, InvokeDeadline](InvokeDeadline)
+        self._deadlines.update(
+            {model: InvokeDeadline(timeout_ns=timeout_ns) for model, timeout_ns in timeouts_ns.items()}
+        )
+        self._calls = 0
+        self._under_way: tuple[int, str, bool] | None = None
+        """Which one it is, the model, and whether its engine is being opened."""
+        self._watch = CallWatch()
+
+    def begin(self, model: str, *, opening: bool = False) -> None:
+        """An inference begins, or the opening of an engine, which holds its first one."""
+        self._calls += 1
+        self._under_way = (self._calls, model, opening)
+
+    def end(self, took_ns: int | None = None) -> None:
+        """It has come back; None: without anything to learn from."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None and took_ns is not None:
+            self._deadlines[under_way[1]].record(took_ns)
+
+    def hangs(self, *, now_ns: int) -> str | None:
+        """What is overdue, in words; to be asked several times a second, at a steady clock's `now_ns`."""
+        under_way = self._under_way
+        lasted_ns = self._watch.look(under_way, now_ns=now_ns)
+        if under_way is None:
+            return None
+        _, model, opening = under_way
+        deadline = self._deadlines[model]
+        if lasted_ns <= (deadline.first_ns if opening else deadline.limit_ns):
+            return None
+        what = "opening the engine" if opening else "an inference"
+        return f"{what} of {model} does not come back (for {lasted_ns / _S:.1f} s)"

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from edgecam import clock
@@ -16,6 +16,7 @@ from edgecam.inference.engine import Engine, EngineInfo
 from edgecam.model.model import Model
 from edgecam.pipeline.aide import Aide
 from edgecam.pipeline.chain import Chain, Inferred, Picked, Prepared
+from edgecam.pipeline.deadline import EngineCalls
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.estimate import ServiceTimes
 from edgecam.pipeline.ladder import Ladder, Step
@@ -44,6 +45,8 @@ class Station:
     bell: Doorbell
     """Of their slots."""
     prefer_freshness: bool = True
+    timeouts_ns: Mapping[str, int] = field(default_factory=dict)
+    """How long an inference may take, by model; of one that is not named, the rule says."""
 
 
 class EngineWorker:
@@ -71,6 +74,10 @@ class EngineWorker:
         """What really runs, by model; a model that was not needed yet is missing."""
         self.rungs = {lane.camera: lane.rungs[0] for lane in station.lanes}
         """By camera, in use now."""
+        self.calls = EngineCalls(station.timeouts_ns)
+        """What is under way in an engine."""
+        self.is_strained = False
+        """The board is slowed down, or about to be; set from outside."""
         self._station = station
         self._lanes = {lane.camera: lane for lane in station.lanes}
         self._bell = station.bell
@@ -132,6 +139,11 @@ class EngineWorker:
         self._revisions.append((rules, prefer_freshness))
         self._bell.ring()
 
+    def give_up(self, why: str) -> None:
+        """An engine hangs for good: say so, while this process can."""
+        for lane in self._lanes.values():
+            lane.desk.engine_failed(why)
+
     def assist(self) -> None:
         """The aide's thread: until `run` has ended. Without it a saturated engine only pauses longer."""
         self._aide.run()
@@ -147,7 +159,11 @@ class EngineWorker:
     def _open(self, model: str, engines: ExitStack) -> None:
         if model in self._chains:
             return
-        engine = engines.enter_context(self._station.open_engine(model))
+        self.calls.begin(model, opening=True)
+        try:
+            engine = engines.enter_context(self._station.open_engine(model))
+        finally:
+            self.calls.end()
         self.engine_infos[model] = engine.info
         self._chains[model] = Chain(
             model, self._station.models[model], engine, self._lanes.values(), witness=self._witness
@@ -164,12 +180,15 @@ class EngineWorker:
                 self._aide.look_ahead(
                     begin_ns=ready_ns - expected.preprocess_ns, free_ns=now_ns + expected.infer_ns
                 )
+            self.calls.begin(prepared.rung.model)
             try:
                 inferred = chain.infer(prepared)
             except BaseException:
+                self.calls.end()
                 self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
                 self._rescue_prepared()
                 raise
+            self.calls.end(inferred.infer_ns)
             try:
                 prepared = self._aide.collect()
             except BaseException:
@@ -278,6 +297,7 @@ class EngineWorker:
             age_ns=result.finished_ns - result.captured_ns,
             bad=result.late or prepared.picked.probe,
             now_ns=now_ns,
+            strained=self.is_strained,
         )
         if step is not None:
             self._steps.append((lane, step))

@@ -10,6 +10,8 @@
   were compared may have ended at that very moment, and would keep the camera down for ever. Each such trial
   doubles the 16 min, up to 4 h.
 - Where frames come too late by themselves no lighter model helps.
+- While the board is slowed down for heat or want of power, or is about to be, there is no way up, a quarter
+  of late results suffices for the way down, and the 30 s begin when that is over: a lighter model cools it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ _S = 1_000_000_000
 _LOOK_BACK_NS = 5 * _S
 _FEWEST = 3
 _BAD_SHARE = 0.5
+_STRAINED_BAD_SHARE = 0.25
 _PATIENCE_NS = 30 * _S
 _LONGEST_PATIENCE_NS = 960 * _S
 _LONGEST_TRIAL_NS = 4 * 3600 * _S
@@ -92,7 +95,9 @@ class Ladder:
         self._calm_ns: int | None = None
         """Since when hardly any was; None: there was none yet."""
 
-    def observe(self, took_ns: int, *, age_ns: int, bad: bool, now_ns: int) -> Step | None:
+    def observe(
+        self, took_ns: int, *, age_ns: int, bad: bool, now_ns: int, strained: bool = False
+    ) -> Step | None:
         """Take in a result on the current rung.
 
         Args:
@@ -100,6 +105,7 @@ class Ladder:
             age_ns: From capture to the result.
             bad: It came too late, or was only a probe.
             now_ns: BOOTTIME.
+            strained: The board is slowed down, or about to be.
 
         Returns:
             What follows; the rung has changed then.
@@ -114,9 +120,10 @@ class Ladder:
         self._bad += bad
         while self._is_past(now_ns - self._recent[0][0]):
             self._bad -= self._recent.popleft()[1]
-        if self._calm_ns is None or self._bad > _CALM_SHARE * len(self._recent):
+        if self._calm_ns is None or strained or self._bad > _CALM_SHARE * len(self._recent):
             self._calm_ns = now_ns
-        return self._down(now_ns) or self._up(now_ns, self._calm_ns)
+        share = _STRAINED_BAD_SHARE if strained else _BAD_SHARE
+        return self._down(now_ns, share) or self._up(now_ns, self._calm_ns)
 
     def set_budget(self, budget_ns: int) -> None:
         """Judge by another budget; what was seen under the old one says nothing of it."""
@@ -134,9 +141,9 @@ class Ladder:
     def _is_past(self, ago_ns: int) -> bool:
         return ago_ns > (_LOOK_BACK_NS if len(self._recent) > _FEWEST else _LONGEST_LOOK_BACK_NS)
 
-    def _down(self, now_ns: int) -> Step | None:
+    def _down(self, now_ns: int, share: float) -> Step | None:
         below = [rung for rung in self._usable if rung > self.rung]
-        if not below or self._bad < _FEWEST or self._bad < _BAD_SHARE * len(self._recent):
+        if not below or self._bad < _FEWEST or self._bad < share * len(self._recent):
             return None
         if self._lag.expected_ns >= self._budget_ns:
             return None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.pipeline.deadline import CallWatch, InvokeDeadline
+from edgecam.pipeline.deadline import CallWatch, EngineCalls, InvokeDeadline
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -78,3 +78,47 @@ def test_a_machine_that_slept_makes_no_call_look_hung() -> None:
     watch.look(1, now_ns=0)
     assert watch.look(1, now_ns=3600 * S) == S // 2
     assert watch.look(1, now_ns=3600 * S + 100 * MS) == 600 * MS
+
+
+def looked_at(calls: EngineCalls, *, from_ns: int, to_ns: int) -> int | None:
+    """Look ten times a second; after how many ns it is found to hang."""
+    for now_ns in range(from_ns, to_ns, 100 * MS):
+        if calls.hangs(now_ns=now_ns):
+            return now_ns - from_ns
+    return None
+
+
+def test_an_inference_that_does_not_come_back_hangs_and_one_that_does_not() -> None:
+    """By the rule of its own model; the other one's slowness is no excuse."""
+    calls = EngineCalls({})
+    for model, took_ns in (("quick", 10 * MS), ("slow", S)):
+        calls.begin(model)
+        calls.end(took_ns)
+    calls.begin("slow")
+    assert looked_at(calls, from_ns=0, to_ns=20 * S) is None
+    calls.end(S)
+    assert looked_at(calls, from_ns=20 * S, to_ns=100 * S) is None
+    calls.begin("quick")
+    assert looked_at(calls, from_ns=100 * S, to_ns=200 * S) == 2 * S + 100 * MS
+    assert calls.hangs(now_ns=102 * S + 100 * MS) == "an inference of quick does not come back (for 2.1 s)"
+
+
+def test_opening_an_engine_has_a_minute_whatever_its_inferences_take() -> None:
+    """A delegate compiles the model; after a failure it does so again."""
+    calls = EngineCalls({})
+    calls.begin("m")
+    calls.end(MS)
+    calls.begin("m", opening=True)
+    assert looked_at(calls, from_ns=0, to_ns=100 * S) == 60 * S + 100 * MS
+    calls.end()
+    calls.begin("m")
+    assert looked_at(calls, from_ns=100 * S, to_ns=200 * S) == 2 * S + 100 * MS
+
+
+def test_the_timeout_of_the_configuration_holds_for_its_model() -> None:
+    """`timeout_ms`, in the place of the rule."""
+    calls = EngineCalls({"m": 500 * MS})
+    calls.begin("m")
+    calls.end(MS)
+    calls.begin("m")
+    assert looked_at(calls, from_ns=0, to_ns=10 * S) == 600 * MS

@@ -24,6 +24,8 @@ class Climb:
         self.now_ns = 0
         self.lag_ms = 0.0
         """How old a frame is when it is taken."""
+        self.strained = False
+        """The board is slowed down."""
         self.steps: list[tuple[int, Step]] = []
 
     def result(self, took_ms: float, *, bad: bool | None = None, after_ms: int = 100) -> Step | None:
@@ -31,7 +33,11 @@ class Climb:
         self.now_ns += after_ms * MS
         late = took_ms * MS > BUDGET_NS if bad is None else bad
         step = self.ladder.observe(
-            int(took_ms * MS), age_ns=int((took_ms + self.lag_ms) * MS), bad=late, now_ns=self.now_ns
+            int(took_ms * MS),
+            age_ns=int((took_ms + self.lag_ms) * MS),
+            bad=late,
+            now_ns=self.now_ns,
+            strained=self.strained,
         )
         if step is not None:
             self.steps.append((self.now_ns, step))
@@ -360,3 +366,30 @@ def test_no_lighter_model_is_taken_where_frames_are_late_by_themselves() -> None
     camera.lag_ms = 200
     for _ in range(50):
         assert camera.result(20, bad=True) is None
+
+
+@pytest.mark.parametrize(("late", "steps"), [(12, 0), (13, 1)])
+def test_a_strained_board_goes_down_at_a_quarter_of_late_results(late: int, steps: int) -> None:
+    """Heat does not go away by waiting; a lighter model is what cools the board."""
+    climb = Climb()
+    climb.results(takes(20), seconds=30)
+    climb.strained = True
+    for _ in range(late):
+        climb.result(150)
+    climb.results(takes(20, 20), seconds=4)
+    assert len(climb.steps) == steps
+
+
+def test_a_strained_board_never_goes_up_and_waits_anew_when_that_is_over() -> None:
+    """Not for a trial either: on the heavier model it would be slowed down again at once."""
+    climb = Climb()
+    climb.results(takes(150, 10), seconds=6)
+    assert climb.ladder.rung == 1
+    climb.strained = True
+    climb.results(takes(20, 2), seconds=6 * 3600, every_ms=5_000)
+    assert climb.ladder.rung == 1
+    climb.strained = False
+    climb.results(takes(20, 2), seconds=29)
+    assert climb.ladder.rung == 1
+    climb.results(takes(20, 2), seconds=2)
+    assert climb.ladder.rung == 0
