@@ -11,9 +11,10 @@ from types import FrameType
 
 from edgecam.appliance.logs import set_up_logging
 from edgecam.appliance.systemd import Notifier
+from edgecam.commands.leaving import leave_wedged
 from edgecam.commands.signals import ReloadSignal, StopSignals
 from edgecam.config.state_folder import outbox_path
-from edgecam.errors import EXIT_INTERRUPTED, EdgecamError
+from edgecam.errors import EXIT_INTERRUPTED, EdgecamError, WedgedError
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
 from edgecam.pipeline.runner import Runner
@@ -104,6 +105,9 @@ def run(
     try:
         runner.start()
         runner.wait(meanwhile=meanwhile)
+    except WedgedError as error:
+        log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
+        leave_wedged(runner.abandon)
     except EdgecamError as error:
         # Told before the words of stopping bury it.
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen

@@ -74,6 +74,7 @@ EFFECTS = {
     "models.*": Effect.LIVE,
     "models.*.path": Effect.MODEL,
     "models.*.threads": Effect.MODEL,
+    "models.*.timeout_ms": Effect.MODEL,
     "models.*.groups": Effect.LIVE,
     "mqtt.url": Effect.LINK,
     "mqtt.base": Effect.LINK,

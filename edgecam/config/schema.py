@@ -178,6 +178,10 @@ class ModelConfig(Block):
     """The model directory, or a bare `.tflite` file; relative to the configuration's folder."""
     threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
     """CPU threads of one inference; `auto`: chosen from the machine's cores."""
+    timeout_ms: int | None = Field(default=None, ge=100, le=600_000)
+    """How long an inference may take, in milliseconds, before its engine is taken for hung and edgecam ends
+    with exit code 75, to be started again; null: 20 times as long as 99 of 100 take, 2000 at least. The first
+    one has a minute at least."""
     groups: dict[Text, Annotated[list[Text], Field(min_length=1)]] = Field(
         default={}, examples=[{"my pets": ["tabby", "beagle"]}]
     )

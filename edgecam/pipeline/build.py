@@ -58,7 +58,10 @@ def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> o
     """What an engine worker is made for; a family with an equal one can keep the worker that it has."""
     ladders = {camera.camera: tuple(rung.model for rung in camera.rungs) for camera in family}
     names = {name for ladder in ladders.values() for name in ladder}
-    return ladders, {name: (loaded.config.models[name].threads, plan.models[name]) for name in names}
+    configs = {name: loaded.config.models[name] for name in names}
+    return ladders, {
+        name: (config.threads, config.timeout_ms, plan.models[name]) for name, config in configs.items()
+    }
 
 
 def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
@@ -120,12 +123,15 @@ def build_engine(
         slot = LatestSlot(bell)
         lane.slot.hand_on(slot)
         lane.slot = slot
+    models = {rung.model: plan.models[rung.model] for lane in lanes for rung in lane.rungs}
+    timeouts_ms = {name: loaded.config.models[name].timeout_ms for name in models}
     station = Station(
-        models={rung.model: plan.models[rung.model] for lane in lanes for rung in lane.rungs},
+        models=models,
         open_engine=partial(open_model, loaded, plan),
         lanes=lanes,
         bell=bell,
         prefer_freshness=loaded.config.prefer == "freshness",
+        timeouts_ns={name: 1_000_000 * limit for name, limit in timeouts_ms.items() if limit is not None},
     )
     return EngineWorker(
         station, stop=Event(), engines_changed=engines_changed, witness=witness, patient=patient

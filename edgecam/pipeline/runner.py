@@ -23,6 +23,7 @@ from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
+from edgecam.pipeline.wedges import look_for_wedges, tell_of_wedges
 from edgecam.pipeline.witness import Witness, Witnesses
 from edgecam.pipeline.workforce import Workforce
 from edgecam.publish.commands import Command, Reply
@@ -42,6 +43,8 @@ _ENGINE_STOP_S = 1.5
 _SNAPSHOTS_STOP_S = 0.5
 _PUBLISH_STOP_S = 4.2
 _METRICS_STOP_S = 0.2
+# What it has to say is no answer to anybody: without it the broker's will says enough.
+_ABANDON_S = 1.5
 _LOOK_S = 0.1
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -140,10 +143,12 @@ class Runner:
 
         Raises:
             BaseException: whatever ended a worker.
+            WedgedError: something hangs beyond repair.
         """
         while not self._over.wait(_LOOK_S) and not self._stop_requested:
             meanwhile()
             self._uplink.tend()
+            look_for_wedges(self._workers.engines, self._workers.captures, self._workers.lanes)
             if self._workers.has_ended:
                 break
         if self._failure is not None:
@@ -168,6 +173,11 @@ class Runner:
         self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
         for name, books in cameras.items():
             _log_books(name, books)
+
+    def abandon(self) -> None:
+        """In the place of `stop`, where something hangs: the last words, for which nothing is waited long."""
+        tell_of_wedges(self._workers.engines)
+        self._uplink.say_goodbye(timeout_s=_ABANDON_S)
 
     @property
     def is_warm(self) -> bool:

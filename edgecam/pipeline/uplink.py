@@ -222,6 +222,10 @@ class Uplink:
         if news:
             self._take_over()
 
+    def say_goodbye(self, *, timeout_s: float) -> None:
+        """Send what waits, and `offline`; for a process that leaves without waiting for anybody else."""
+        self._end(timeout_s=timeout_s)
+
     def stop(self, *, timeout_s: float) -> None:
         """Send what waits, say `offline`, leave; then end the embedded broker."""
         self._end(timeout_s=timeout_s)
