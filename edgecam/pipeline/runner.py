@@ -118,11 +118,7 @@ class Runner:
             self._uplink.listen(topic_filter, self._remote.hear)
 
     def start(self) -> None:
-        """Start from the network back to the cameras, so that nobody hands on into the void.
-
-        Raises:
-            BrokerError: the embedded broker cannot be started.
-        """
+        """Start from the network back to the cameras, so that nobody hands on into the void."""
         # The engine has its own threads; OpenCV's would only take the cores from it.
         cv2.setNumThreads(1)
         # A thread that comes back from the network's kernels waits so long for one that runs Python.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 from edgecam.broker_url import BrokerUrl, parse_broker_url
 from edgecam.clock import Clock, boot_id
 from edgecam.config.schema import MqttConfig
+from edgecam.errors import BrokerError
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.witness import Stage, Witness
 from edgecam.publish.announcer import Announcer
@@ -23,7 +26,7 @@ from edgecam.publish.publisher import Publisher
 from edgecam.publish.store import Store
 from edgecam.publish.stored_queue import StoredQueue
 from edgecam.publish.topics import Topics
-from edgecam.publish.wire import LinkStatus, Protocol, Received, address_of
+from edgecam.publish.wire import Failure, LinkStatus, Protocol, Received, address_of
 from edgecam.publish.worker import PublishTiming, PublishWorker, will_of
 from edgecam.tls import TlsFiles
 
@@ -109,7 +112,7 @@ class Uplink:
             # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
             protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),
             will=will_of(self._topics),
-            before_connect=self._broker.ensure_running if self._broker else None,
+            before_connect=partial(self._look_after, self._broker) if self._broker else None,
         )
         self._handlers: dict[str, Callable[[Received], None]] = {}
         self._chores: list[Callable[[float], None]] = []
@@ -118,6 +121,10 @@ class Uplink:
             self._announcer = Announcer(self._outbox, announcements)
             self.listen(birth_topic(config.home_assistant.prefix), self._announcer.on_birth)
             self._chores.append(self._announcer.keep_time)
+
+    def _look_after(self, broker: EmbeddedBroker) -> None:
+        """Before each attempt to connect, by the publish worker."""
+        broker.ensure_running(was_mute=self._link.status.failure is Failure.MUTE)
 
     def _broker_for(self, where: BrokerUrl) -> EmbeddedBroker | None:
         """The one that runs, if it is still the right one."""
@@ -144,13 +151,11 @@ class Uplink:
         self._link.subscribe(topic_filter)
 
     def start(self) -> None:
-        """Start the embedded broker, if there is one, and the publish worker, which connects by itself.
-
-        Raises:
-            BrokerError: the embedded broker cannot be started.
-        """
+        """Start the embedded broker, if there is one, and the publish worker, which connects by itself."""
         if self._broker is not None:
-            self._broker.start()
+            # Else the publish worker says why, and goes on trying.
+            with contextlib.suppress(BrokerError):
+                self._broker.start()
         self._begin()
 
     def revise(

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 # A Raspberry Pi Zero 2 imports for several seconds.
 _START_S = 30.0
 _STOP_S = 1.5
+# Once may be a machine that is busy.
+_MUTE_ENOUGH = 2
 _SHUTDOWN_S = 2.0
 _CONNECT_S = 10.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -46,6 +48,8 @@ class EmbeddedBroker:
         self.host = host
         self.port = port
         self._child: subprocess.Popen[str] | None = None
+        self._mute = 0
+        """How often running it did not answer."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -88,10 +92,19 @@ class EmbeddedBroker:
         if self.host not in _LOOPBACK:
             log.warning("embedded broker is open to the network, without a login host=%s", self.host)
 
-    def ensure_running(self) -> None:
-        """Start it again if it has died; raises BrokerError."""
+    def ensure_running(self, *, was_mute: bool = False) -> None:
+        """Start it again if it has died, or hangs; raises BrokerError.
+
+        Args:
+            was_mute: it did not answer when it was last asked.
+        """
+        self._mute = self._mute + 1 if was_mute else 0
+        if self.alive and self._mute >= _MUTE_ENOUGH:
+            log.warning("embedded broker hangs, starting another")
+            self.stop()
         if self.alive:
             return
+        self._mute = 0
         if self._child is not None:
             log.warning("embedded broker has ended, starting it again code=%s", self._child.returncode)
             self.stop()

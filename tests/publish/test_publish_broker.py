@@ -16,7 +16,7 @@ from mqtt_listener import Listener
 from edgecam.errors import BrokerError
 from edgecam.publish.broker import EmbeddedBroker
 from edgecam.publish.mqtt import MqttLink
-from edgecam.publish.wire import BrokerAddress, Connected, LinkTiming, Protocol, Will
+from edgecam.publish.wire import BrokerAddress, Connected, Failure, LinkTiming, Protocol, Will
 
 
 @pytest.fixture
@@ -90,6 +90,34 @@ def test_a_dead_broker_is_started_again_on_the_same_port(broker: EmbeddedBroker)
         connect(link)
     assert broker.alive
     assert broker.port == port
+
+
+def test_a_broker_that_hangs_is_replaced_once_it_was_mute_twice_running(
+    broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lives and takes connections, and answers nobody: no restart of ours would mend that."""
+    port, child = broker.port, broker._child
+    assert child is not None
+
+    def look_after() -> None:
+        broker.ensure_running(was_mute=link.status.failure is Failure.MUTE)
+
+    link = MqttLink(
+        BrokerAddress(broker.host, port),
+        client_id="us",
+        protocol=Protocol.V311,
+        timing=LinkTiming(connack_s=0.5, backoff_min_s=0.05, backoff_max_s=0.2),
+        before_connect=look_after,
+    )
+    with link:
+        os.kill(child.pid, signal.SIGSTOP)
+        connect(link)
+    assert broker.port == port
+    assert broker._child is not child
+    assert child.poll() is not None
+    assert [text for text in caplog.messages if "hangs" in text] == [
+        "embedded broker hangs, starting another"
+    ]
 
 
 def test_a_port_in_use_is_an_error_that_names_both_remedies() -> None:

@@ -64,13 +64,3 @@ def test_what_cannot_work_is_refused_with_its_remedy(
     assert "Traceback" not in done.err
     if code == 78:
         assert f"{path}:" in done.err
-
-
-def test_an_embedded_broker_whose_port_is_taken_says_what_to_write(tmp_path: Path, broker: Mosquitto) -> None:
-    """The commonest first error on a box that runs mosquitto already."""
-    config = config_for(f"embedded://127.0.0.1:{broker.port}", "pattern:")
-    path = tmp_path / "config.yaml"
-    path.write_text(json.dumps(config, indent=1))
-    done = edgecam("run", "--config", path)
-    assert done.code == 69
-    assert f"mqtt://127.0.0.1:{broker.port}" in done.err
