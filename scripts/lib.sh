@@ -121,10 +121,12 @@ make_debian() {
   mv "$folder.new" "$folder"
 }
 
-# enter_debian FOLDER: gives it this machine's devices, processes, network and certificates. After with_own_mounts.
+# enter_debian FOLDER [MOUNT...]: gives it this machine's processes, hardware and devices (proc sys dev; or only these), its
+# network and certificates. After with_own_mounts.
 enter_debian() {
-  local folder
-  for folder in proc sys dev; do mount --rbind "/$folder" "$1/$folder" || return; done
+  local folder mounts=("${@:2}")
+  if ((!${#mounts[@]})); then mounts=(proc sys dev); fi
+  for folder in "${mounts[@]}"; do mount --rbind "/$folder" "$1/$folder" || return; done
   cp --remove-destination --dereference /etc/resolv.conf "$1/etc/resolv.conf"
   [[ ! -e /etc/ssl/certs/ca-certificates.crt ]] || cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
 }
