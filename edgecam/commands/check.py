@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,7 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
         UsageError: one of `sets` is not `key=value`.
     """
     try:
-        loaded = load_config(path, sets=sets, environ=os.environ)
-        _check_files(loaded)
+        loaded = verified(path, sets=sets, environ=os.environ)
     except ConfigError as error:
         if as_json:
             _print_json(None, error.problems)
@@ -48,36 +47,59 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
     print(f"{loaded.path or 'no file, the defaults'}: no problems", file=sys.stderr)
 
 
-def _check_files(loaded: LoadedConfig) -> None:
-    """Look up all that the configuration names: files, models, and the labels and groups in them.
+def verified(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:
+    """The configuration, once all that it names was looked up: files, models, labels and groups.
+
+    Args:
+        path: the file; None: as `load_config` finds it.
+        sets: `key=value` texts of `--set`.
+        environ: the environment variables.
 
     Raises:
-        ConfigError: what is not there.
+        ConfigError: every problem found.
         ModelError: a model is there and cannot be used.
+        UsageError: one of `sets` is not `key=value`.
     """
-    problems: list[Problem] = []
-    try:
-        read_password(loaded.config.mqtt, loaded.folder, os.environ)
-    except ConfigError as error:
-        problems += error.problems
-    try:
-        read_tls(loaded.config.mqtt, loaded.folder)
-    except ConfigError as error:
-        problems += error.problems
-    for name, model in loaded.config.models.items():
-        key = dotted(("models", name, "path"))
-        try:
-            find_model(model.path, folder=loaded.folder)
-        except ModelError as error:
-            problems.append(Problem(where=loaded.origins[key], path=key, text=str(error)))
-    for name, camera in loaded.config.cameras.items():
-        source = parse_source(camera.source)
-        if not source.live and not (loaded.folder / source.target).exists():
-            text = f"there is no {loaded.folder / source.target}; check the path"
-            problems.append(loaded.problem(("cameras", name, "source"), text))
+    loaded = load_config(path, sets=sets, environ=environ)
+    problems = [*_faults_of_broker(loaded, environ), *_missing_files(loaded)]
     if problems:
         raise ConfigError(problems)
     assemble(loaded)
+    return loaded
+
+
+def _faults_of_broker(loaded: LoadedConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with the files of password and certificates, at the places that name them."""
+    mqtt, folder = loaded.config.mqtt, loaded.folder
+    for read in (lambda: read_password(mqtt, folder, environ), lambda: read_tls(mqtt, folder)):
+        try:
+            read()
+        except ConfigError as error:
+            for problem in error.problems:
+                text = f"{problem.where}: {problem.text}"
+                yield loaded.problem(tuple(problem.path.split(".")), text) if problem.path else problem
+
+
+def _missing_files(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Models and recordings that are not there."""
+    for name, model in loaded.config.models.items():
+        try:
+            find_model(model.path, folder=loaded.folder)
+        except ModelError as error:
+            yield loaded.problem(("models", name, "path"), str(error))
+    for name, camera in loaded.config.cameras.items():
+        source = parse_source(camera.source)
+        if not source.live and not _exists(loaded.folder / source.target):
+            text = f"there is no {loaded.folder / source.target}; check the path"
+            yield loaded.problem(("cameras", name, "source"), text)
+
+
+def _exists(path: Path) -> bool:
+    """False also where we may not look, and for a name that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _print_values(loaded: LoadedConfig) -> None:

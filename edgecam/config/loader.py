@@ -116,13 +116,18 @@ def _read(path: Path) -> str:
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise _unreadable(path, f"expected at most {MAX_BYTES} bytes; is this the right file?")
+        place = _place_after(content[:MAX_BYTES], path)
+        raise _error([Fault(place, (), f"expected at most {MAX_BYTES} bytes; is this the right file?")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8", "replace")
-        place = Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
+        place = _place_after(error.object[: error.start], path)
         raise _error([Fault(place, (), "this byte is not UTF-8; save the file as UTF-8")]) from None
+
+
+def _place_after(content: bytes, path: Path) -> Place:
+    before = content.decode("utf-8", "replace")
+    return Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _seed_cameras(tree: Tree) -> None:

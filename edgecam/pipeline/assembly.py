@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from edgecam.config.hours import ALWAYS, Schedule, parse_window
 from edgecam.config.loader import LoadedConfig
-from edgecam.config.schema import CameraConfig, ModelConfig
+from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
-from edgecam.errors import ConfigError, Problem
+from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.lane import Rung
@@ -58,7 +58,7 @@ def assemble(loaded: LoadedConfig) -> Plan:
     """
     config = loaded.config
     used = {name for camera in config.cameras.values() for name in camera.model}
-    models = {name: _load(loaded, config.models[name]) for name in config.models if name in used}
+    models = {name: _load(loaded, name) for name in config.models if name in used}
     problems: list[Problem] = []
     groups = {name: _groups(loaded, name, model, problems) for name, model in models.items()}
     cameras = [_plan_camera(loaded, name, models, groups, problems) for name in config.cameras]
@@ -77,9 +77,12 @@ def view_of(config: CameraConfig) -> View:
     )
 
 
-def _load(loaded: LoadedConfig, config: ModelConfig) -> Model:
-    path = find_model(config.path, folder=loaded.folder)
-    return bare_model(path) if path.is_file() else load_model(path)
+def _load(loaded: LoadedConfig, name: str) -> Model:
+    try:
+        path = find_model(loaded.config.models[name].path, folder=loaded.folder)
+        return bare_model(path) if path.is_file() else load_model(path)
+    except ModelError as error:
+        raise ModelError(str(loaded.problem(("models", name, "path"), str(error)))) from error
 
 
 def _groups(

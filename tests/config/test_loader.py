@@ -275,7 +275,7 @@ def test_an_unreadable_file_is_one_clear_problem(config: Write, tmp_path: Path) 
     (folder,) = problems(tmp_path)
     assert folder.endswith("expected a file, got a folder or device; name the file itself")
     assert problems(config("#" * (MAX_BYTES + 1))) == [
-        "config.yaml: expected at most 1000000 bytes; is this the right file?"
+        "config.yaml:1:1000001: expected at most 1000000 bytes; is this the right file?"
     ]
     assert problems(Path("a\0b"))[0].endswith("embedded null byte")
 
