@@ -78,6 +78,7 @@ PURE = (
     "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate",
     "publish.discovery", "publish.entities", "pipeline.announcing",
+    "pipeline.vitality",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgecam.reports import BoardStats
 
+INSTANCE_VARIABLE = "EDGECAM_INSTANCE"
 # The serial number that a Raspberry Pi's firmware writes into the device tree, and its like.
 _SERIAL_FILES = ("proc/device-tree/serial-number", "sys/devices/soc0/serial_number")
 _NETWORK = "sys/class/net"
@@ -18,18 +20,25 @@ _THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 _LOCALLY_ADMINISTERED = 0x02
 
 
-def device_id(root: Path = Path("/")) -> str:
+def instance_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Which of several edgecams on this board: `$EDGECAM_INSTANCE`, set by the unit; empty: the only one."""
+    return _cleaned(environ.get(INSTANCE_VARIABLE, ""))
+
+
+def device_id(root: Path = Path("/"), *, instance: str = "") -> str:
     """The board's serial number, else the MAC address of its first network card, else its host name.
 
     Never the machine id, which every clone of a card shares.
 
     Args:
         root: where `proc` and `sys` lie.
+        instance: of several edgecams on this board; it is put behind the id.
 
     Returns:
         An id of the characters a-z, 0-9, `_` and `-`.
     """
-    return _serial(root) or _mac(root) or _cleaned(socket.gethostname()) or "edgecam"
+    board = _serial(root) or _mac(root) or _cleaned(socket.gethostname()) or "edgecam"
+    return f"{board}-{instance}" if instance else board
 
 
 def board_stats(root: Path = Path("/")) -> BoardStats:

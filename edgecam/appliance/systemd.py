@@ -24,6 +24,7 @@ class Notifier:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self.watchdog_ns: int | None = _watchdog_ns(environ) if self._address else None
         """systemd ends a service that does not ping for so long; None: it does not watch."""
+        self._told: str | None = None
 
     @property
     def is_heard(self) -> bool:
@@ -32,25 +33,33 @@ class Notifier:
 
     def ready(self, status: str | None = None) -> None:
         """The service works, after its start or after `reloading`."""
-        self._send("READY=1", _status(status))
+        self._send("READY=1", self._status(status))
 
     def status(self, status: str) -> None:
-        """One line for people: `systemctl status` shows it."""
-        self._send(_status(status))
+        """One line for people, which `systemctl status` shows; sent if it is not what was told last."""
+        if status != self._told:
+            self._send(self._status(status))
 
     def reloading(self, status: str | None = None) -> None:
         """The configuration is being read anew; `ready` ends it."""
         # systemd tells by this time which of two reloads was meant (Type=notify-reload).
         moment_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={moment_us}", _status(status))
+        self._send("RELOADING=1", f"MONOTONIC_USEC={moment_us}", self._status(status))
 
     def stopping(self, status: str | None = None) -> None:
         """The service ends in order."""
-        self._send("STOPPING=1", _status(status))
+        self._send("STOPPING=1", self._status(status))
 
     def watchdog(self) -> None:
         """A ping: the service does what it is there for."""
         self._send("WATCHDOG=1")
+
+    def _status(self, text: str | None) -> str:
+        """An assignment of one line: a line break would begin another one."""
+        if text is None:
+            return ""
+        self._told = text
+        return "STATUS=" + " ".join(text.split())[:_LONGEST_STATUS]
 
     def _send(self, *assignments: str) -> None:
         if self._address is None:
@@ -79,8 +88,3 @@ def _watchdog_ns(environ: Mapping[str, str]) -> int | None:
     if pid and pid != str(os.getpid()):
         return None
     return int(time_us) * 1000 if time_us.isascii() and time_us.isdigit() and int(time_us) > 0 else None
-
-
-def _status(text: str | None) -> str:
-    """An assignment of one line: a line break would begin another one."""
-    return "" if text is None else "STATUS=" + " ".join(text.split())[:_LONGEST_STATUS]

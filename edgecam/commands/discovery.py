@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from edgecam.appliance.board import device_id
+from edgecam.appliance.board import device_id, instance_name
 from edgecam.broker_url import parse_broker_url
 from edgecam.config.certificates import read_tls
 from edgecam.config.loader import LoadedConfig, load_config
@@ -44,7 +44,7 @@ def discovery(path: Path | None, *, sets: Sequence[str] = (), show: bool, remove
         raise UsageError("expected one of --print and --remove")
     loaded = load_config(path, sets=sets, environ=os.environ)
     config = loaded.config
-    device = device_id() if config.device == "auto" else config.device
+    device = device_id(instance=instance_name()) if config.device == "auto" else config.device
     announced = home_assistant_announcements(config, device=device)
     if show:
         print(json.dumps(announced, indent=2, ensure_ascii=False))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from edgecam.appliance.board import instance_name
 from edgecam.appliance.logs import set_up_logging
 from edgecam.appliance.systemd import Notifier
 from edgecam.commands.leaving import leave_wedged
@@ -18,6 +19,7 @@ from edgecam.errors import EXIT_INTERRUPTED, EdgecamError, WedgedError
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
 from edgecam.pipeline.runner import Runner
+from edgecam.pipeline.supervision import Supervision
 from edgecam.pipeline.trace import Trace
 
 log = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ def run(
         orders.plan,
         device=orders.device,
         password=orders.password,
+        instance=instance_name(environ),
         outbox=outbox_path(config.mqtt.outbox, loaded.folder, environ),
         witnesses=[trace] if trace else [],
         reload=reloader.ask,
@@ -96,10 +99,12 @@ def run(
     signals = StopSignals(runner.request_stop)
     ReloadSignal(reloader.ask, runner.request_stop)
     wanted = WantedTrace(trace)
+    supervision = Supervision(notifier, runner, remark=lambda: reloader.remark)
 
     def meanwhile() -> None:
         wanted.write_if_asked()
         reloader.tend(runner)
+        supervision.tend()
 
     log.info("starting config=%s device=%s", loaded.path or "defaults", orders.device)
     try:
@@ -113,6 +118,7 @@ def run(
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
         return error.exit_code
     finally:
+        notifier.stopping("stopping")
         runner.stop()
         wanted.write()
     return EXIT_INTERRUPTED if signals.interrupted else 0

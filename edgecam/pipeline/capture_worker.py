@@ -112,6 +112,11 @@ class CaptureWorker:
         """True while one opening of it hangs for good, and no other has succeeded since."""
         return self._is_wedged and any(not reader.is_gone for reader in self._left_behind)
 
+    @property
+    def declared_within_s(self) -> float:
+        """How long the camera may deliver nothing before it is told lost, wherever its driver hangs."""
+        return max(self._stall_s, self._limits.open_s, self._limits.read_s) + self._limits.close_s
+
     def leave(self) -> None:
         """End `run` soon."""
         self._stop.set()

@@ -115,9 +115,19 @@ class EngineCalls:
         lasted_ns = self._watch.look(under_way, now_ns=now_ns)
         if under_way is None:
             return None
-        _, model, opening = under_way
-        deadline = self._deadlines[model]
-        if lasted_ns <= (deadline.first_ns if opening else deadline.limit_ns):
+        if lasted_ns <= self._limit_ns(under_way):
             return None
+        _, model, opening = under_way
         what = "opening the engine" if opening else "an inference"
         return f"{what} of {model} does not come back (for {lasted_ns / _S:.1f} s)"
+
+    @property
+    def allowed_ns(self) -> int:
+        """How long the call under way may take; 0: there is none."""
+        under_way = self._under_way
+        return 0 if under_way is None else self._limit_ns(under_way)
+
+    def _limit_ns(self, call: tuple[int, str, bool]) -> int:
+        _, model, opening = call
+        deadline = self._deadlines[model]
+        return deadline.first_ns if opening else deadline.limit_ns

@@ -78,6 +78,8 @@ class EngineWorker:
         """What is under way in an engine."""
         self.is_strained = False
         """The board is slowed down, or about to be; set from outside."""
+        self.is_waiting_to_reopen = False
+        """Its engine has failed, was declared so, and is to be opened anew after a pause."""
         self._station = station
         self._lanes = {lane.camera: lane for lane in station.lanes}
         self._bell = station.bell
@@ -123,7 +125,9 @@ class EngineWorker:
                     log.error("engine failed fault=%s", fault)  # noqa: TRY400 - foreseen
                     for lane in self._lanes.values():
                         lane.desk.engine_failed(str(fault))
+                    self.is_waiting_to_reopen = True
                     self._stop.wait(self._backoff.next_s())
+                    self.is_waiting_to_reopen = False
         finally:
             self._aide.close()
             if self._rescued is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecam.appliance.board import device_id
+from edgecam.appliance.board import device_id, instance_name
 from edgecam.config.certificates import read_tls
 from edgecam.config.last_good import keep_last_good, last_good_path
 from edgecam.config.loader import LoadedConfig, find_config, load_config
@@ -57,7 +57,8 @@ class OrderBook:
         plan = assemble(loaded)
         read_tls(config.mqtt, loaded.folder)
         password = read_password(config.mqtt, loaded.folder, self._environ)
-        device = device_id() if config.device == "auto" else config.device
+        instance = instance_name(self._environ)
+        device = device_id(instance=instance) if config.device == "auto" else config.device
         return Orders(loaded, plan, device, password)
 
     def read_for_start(self) -> tuple[Orders, EdgecamError | None]:

@@ -18,11 +18,13 @@ from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import Config, SnapshotsConfig
 from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.assembly import Plan
+from edgecam.pipeline.condition import Condition, condition_of, signs_of
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
+from edgecam.pipeline.vitality import Signs
 from edgecam.pipeline.wedges import look_for_wedges, tell_of_wedges
 from edgecam.pipeline.witness import Witness, Witnesses
 from edgecam.pipeline.workforce import Workforce
@@ -59,6 +61,7 @@ class Runner:
         *,
         device: str,
         password: str | None,
+        instance: str = "",
         outbox: Path | None = None,
         witnesses: Sequence[Witness] = (),
         reload: Callable[[Reply], None] | None = None,
@@ -70,6 +73,7 @@ class Runner:
             plan: what `assemble` made of it.
             device: this box in topics.
             password: for the broker.
+            instance: tells several edgecams of one device apart.
             outbox: the file in which events outlive this run; None: they end with it.
             witnesses: see every frame pass.
             reload: told that somebody afar wants the configuration read anew; None: that cannot be.
@@ -92,6 +96,7 @@ class Runner:
             cameras=[camera.camera for camera in plan.cameras],
             outbox=outbox,
             witness=witness if witnesses else None,
+            instance=instance,
         )
         self._reporter = Reporter(plan, self._uplink.publisher)
         mqtt = loaded.config.mqtt
@@ -263,6 +268,14 @@ class Runner:
     def read(self) -> Reading:
         """How all of it is now; for any thread, once all is built."""
         return self._reporter.read(self._workers.lanes, self._workers.engines, self._uplink.status)
+
+    def condition(self) -> Condition:
+        """How it does, in counts."""
+        return condition_of(self._workers, self._uplink)
+
+    def signs(self) -> Signs:
+        """What shows whether frames are finishing."""
+        return signs_of(self._workers, self._uplink)
 
     def tell(self, notice: Notice) -> None:
         """Publish a notice; for any thread, once all is built."""

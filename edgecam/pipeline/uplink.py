@@ -32,8 +32,8 @@ from edgecam.tls import TlsFiles
 
 log = logging.getLogger(__name__)
 
-# Tells several edgecams of one device apart; there is one until the unit template names them.
-_INSTANCE = "main"
+# The only edgecam of a device.
+_ONLY_INSTANCE = "main"
 # For the goodbye to a broker that is left for another, or for other topics.
 _REMAKE_S = 5.0
 
@@ -54,6 +54,7 @@ class Uplink:
         announcements: Mapping[str, Payload] | None = None,
         outbox: Path | None = None,
         witness: Witness | None = None,
+        instance: str = "",
     ) -> None:
         """Build everything.
 
@@ -68,8 +69,10 @@ class Uplink:
             announcements: what Home Assistant is told, by topic; None: nothing.
             outbox: the file in which events outlive this process; None: none.
             witness: sees what is sent.
+            instance: tells several edgecams of one device apart to the broker.
         """
         self._witness = witness
+        self._instance = instance or _ONLY_INSTANCE
         self._heartbeat = heartbeat
         self._fail = fail
         self._clock = Clock()
@@ -108,7 +111,7 @@ class Uplink:
         self._broker = self._broker_for(where)
         self._link = MqttLink(
             address_of(where, username=config.username, password=password, tls=tls),
-            client_id=f"{config.base.replace('/', '-')}-{device}-{_INSTANCE}",
+            client_id=f"{config.base.replace('/', '-')}-{device}-{self._instance}",
             # Our own broker speaks 3.1.1 alone: no need to find that out by waiting for it.
             protocol=Protocol.V311 if where.embedded else Protocol(config.protocol),
             will=will_of(self._topics),
@@ -144,6 +147,11 @@ class Uplink:
     def status(self) -> LinkStatus:
         """How the link to the broker is now; from any thread."""
         return self._link.status
+
+    @property
+    def turns(self) -> int:
+        """How often the publish worker's loop has turned."""
+        return self._worker.turns if self._worker is not None else 0
 
     def listen(self, topic_filter: str, handle: Callable[[Received], None]) -> None:
         """Let `handle` have what matches, in the publish worker's thread; to be called before `start`."""

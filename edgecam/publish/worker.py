@@ -98,6 +98,8 @@ class PublishWorker:
         """The connection was welcomed with `online`, and there was no farewell yet."""
         self._refused_topics: set[str] = set()
         self._last_refusal = ("", "")
+        self.turns = 0
+        """How often its loop has turned."""
         publisher.send = self.send
 
     def run(self, stop: threading.Event) -> None:
@@ -105,6 +107,7 @@ class PublishWorker:
         self._heartbeat_due_s = time.monotonic() + self._timing.heartbeat_s
         with self._link:
             while not stop.is_set():
+                self.turns += 1
                 happenings = self._link.step(self._patience_s())
                 with self._link.turn:
                     self._handle(happenings)

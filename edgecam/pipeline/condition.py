@@ -1,0 +1,84 @@
+"""How a run does at a moment, from its workers: in one line for people, in counts for the watchdog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.lane import Lane
+from edgecam.pipeline.uplink import Uplink
+from edgecam.pipeline.vitality import CameraSigns, Signs
+from edgecam.pipeline.workforce import Workforce
+from edgecam.records import SkipCause, Status
+
+# Skipped by whoever chooses frames for an engine; the rest never came to be chosen.
+_CHOSEN = (SkipCause.STALE, SkipCause.RATE, SkipCause.STILL, SkipCause.ENGINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What `systemctl status` tells of a run, in counts."""
+
+    cameras: int
+    without_picture: int
+    disabled: int
+    without_engine: int
+    finished: int
+    """Frames classified since the start."""
+    is_connected: bool
+    """To the broker."""
+
+
+def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
+    """How it does; from the main loop."""
+    lanes = workers.lanes.values()
+    told = [lane.desk.status for lane in lanes]
+    counts = [lane.ledger.counts() for lane in lanes]
+    return Condition(
+        cameras=len(told),
+        without_picture=told.count(Status.NO_CAMERA),
+        disabled=told.count(Status.DISABLED),
+        without_engine=told.count(Status.ERROR),
+        finished=sum(count.results + count.late for count in counts),
+        is_connected=uplink.status.connected_s is not None,
+    )
+
+
+def signs_of(workers: Workforce, uplink: Uplink) -> Signs:
+    """Whether frames are finishing; from the main loop."""
+    engine_of = {lane: engine for engine in workers.engines.values() for lane in engine.rungs}
+    cameras = {
+        name: _camera_signs(
+            lane, engine_of[name], declared_within_ns=int(workers.captures[name].declared_within_s * 1e9)
+        )
+        for name, lane in workers.lanes.items()
+    }
+    return Signs(cameras, publish_turns=uplink.turns)
+
+
+def _camera_signs(lane: Lane, engine: EngineWorker, *, declared_within_ns: int) -> CameraSigns:
+    counts = lane.ledger.counts()
+    finished = counts.results + counts.late
+    return CameraSigns(
+        captured=counts.captured,
+        decided=finished + sum(counts.skipped[cause] for cause in _CHOSEN),
+        in_flight=counts.captured - finished - sum(counts.skipped.values()),
+        declared_within_ns=declared_within_ns,
+        engine_may_take_ns=engine.calls.allowed_ns,
+        is_out=lane.desk.has(Status.NO_CAMERA) or lane.desk.has(Status.DISABLED),
+        engine_is_out=engine.is_waiting_to_reopen,
+    )
+
+
+def status_line(condition: Condition, *, rate: str, still: list[str]) -> str:
+    """`2 cameras, 1 without picture; 29.8 fps; broker connected`."""
+    cameras = f"{condition.cameras} camera{'' if condition.cameras == 1 else 's'}"
+    counts = {
+        "without picture": condition.without_picture,
+        "disabled": condition.disabled,
+        "without engine": condition.without_engine,
+    }
+    troubles = [f"{count} {what}" for what, count in counts.items() if count]
+    broker = "broker connected" if condition.is_connected else "no broker"
+    standing = f"stands still: {', '.join(still)}" if still else ""
+    return "; ".join(filter(None, [", ".join([cameras, *troubles]), rate, broker, standing]))
