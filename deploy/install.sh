@@ -108,6 +108,7 @@ go_back() {
 
 rollback() {
     [[ -x $base/previous/bin/edgecam ]] || die "there is no release before this one in $base/releases"
+    ((dry_run)) || try_previous
     switch_to "$(readlink -f "$base/previous")"
     start_service || die "the service does not start; see: journalctl -u edgecam"
     ((dry_run)) || say "now $("$base/current/bin/edgecam" --version); --rollback again goes forward"

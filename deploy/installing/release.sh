@@ -93,6 +93,13 @@ assert cv2.imwrite(sys.argv[1], numpy.full((480, 640, 3), 127, numpy.uint8))' "$
         die "the new release refuses $config_folder/config.yaml, see above; the old one goes on"
 }
 
+try_previous() {
+    local edgecam=$base/previous/bin/edgecam
+    as_user "$edgecam" --version >/dev/null 2>&1 || die "$(readlink "$base/previous") cannot run any more; nothing was changed"
+    as_user "$edgecam" check --config "$config_folder/config.yaml" >/dev/null ||
+        die "the release before this one refuses $config_folder/config.yaml, see above; nothing was changed"
+}
+
 # In one step, so that there is always a release; what was current becomes previous.
 switch_to() {
     local old

@@ -1,4 +1,4 @@
-"""deploy/install.sh, as far as it can be tried without changing the machine; scripts/check-appliance does more."""
+"""deploy/install.sh, as far as it can be tried without changing the machine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""What a box must do by itself: start on boot, heal, refuse a bad configuration, be upgraded, and go back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from appliance_checks.box import (
+    BASE,
+    CONFIG,
+    active,
+    heard,
+    listen,
+    mark,
+    prop,
+    release,
+    report,
+    restarts,
+    run,
+    wait,
+)
+
+BAD = "cameras:\n  main:\n    source: file:/srv/edgecam/recording.webm\n    loop: perhaps\n"
+_HANGING = Path("/run/hanging-engine")
+_INSTALL = "/newer/deploy/install.sh"
+
+
+def check() -> None:
+    """All of it; leaves a bad configuration behind for the next boot."""
+    listen()
+    _start_on_boot()
+    _frozen_main_loop()
+    _hung_engine()
+    _reload()
+    _upgrade()
+    CONFIG.write_text(BAD)
+
+
+def _start_on_boot() -> None:
+    report("ready: started by systemd on boot", wait(active, 60), prop("StatusText"))
+    report("mqtt: availability is online", heard("availability", "online"))
+    report("mqtt: the replayed camera's state is ok", heard("main/state", '"status":"ok"', seconds=30))
+    report("mqtt: what it shows is named", heard("main/state", '"label":"c', seconds=30))
+    owner = Path(f"/proc/{prop('MainPID')}").stat().st_uid
+    report("the service is not root", owner != 0, f"uid {owner}")
+    state = CONFIG.stat()
+    report("the configuration is for root and the group alone", state.st_mode & 0o777 == 0o640)  # noqa: PLR2004
+
+
+def _healed(name: str, before: int, since: int) -> None:
+    """Report whether systemd has started the service again, and it has said so to the broker."""
+    again = wait(lambda: restarts() > before and active(), 90)
+    report(name, again and heard("main/state", '"status":"ok"', since=since), f"NRestarts {restarts()}")
+
+
+def _frozen_main_loop() -> None:
+    before, since = restarts(), mark()
+    os.kill(int(prop("MainPID")), signal.SIGSTOP)
+    wait(lambda: restarts() > before, 60)
+    since = mark()
+    _healed("healed: a frozen main loop, by the watchdog", before, since)
+
+
+def _hung_engine() -> None:
+    before = restarts()
+    _HANGING.touch()
+    wait(lambda: restarts() > before, 60)
+    said = run("journalctl", "--unit=edgecam", "--no-pager", "--output=cat", "--lines=40").stdout
+    how = "exit 75" if "status=75" in said else "the watchdog"
+    _HANGING.unlink()
+    _healed(f"healed: a hung engine, by {how}", before, mark())
+
+
+def _reload() -> None:
+    good, process, since = CONFIG.read_text(), prop("MainPID"), mark()
+    CONFIG.write_text(BAD)
+    run("systemctl", "reload", "edgecam")
+    told = heard("notice", "config_refused", since=since)
+    report("reload: a bad configuration is told", told, prop("StatusText"))
+    report("reload: a bad configuration changes nothing", active() and prop("MainPID") == process)
+    since = mark()
+    CONFIG.write_text(good.replace("heartbeat_s: 2", "heartbeat_s: 1"))
+    run("systemctl", "reload", "edgecam")
+    report("reload: a good one is applied", heard("notice", "config_applied", since=since))
+    report("reload: the process stays", active() and prop("MainPID") == process)
+
+
+def _hash() -> str:
+    return hashlib.sha256(CONFIG.read_bytes()).hexdigest()
+
+
+def _upgrade() -> None:
+    first, process, config = release(), prop("MainPID"), _hash()
+    broken = Path("/check/edgecam-100.0.0-py3-none-any.whl")
+    broken.write_bytes(b"no wheel")
+    failed = run(_INSTALL, "--wheel", str(broken), "--wheels", "/bundle/wheels", "--no-packages").returncode
+    same = release() == first and prop("MainPID") == process and active()
+    left = len(list((BASE / "releases").iterdir()))
+    report("upgrade: one that fails leaves the old release running", failed == 1 and same and left == 1)
+
+    newer = [str(next(Path("/bundle").glob("edgecam-*.whl"))), "--wheels", "/bundle/wheels", "--no-packages"]
+    since = mark()
+    done = run(_INSTALL, "--wheel", *newer).returncode
+    second = release()
+    report("upgrade: the new release runs", done == 0 and second != first and active(), second)
+    report("upgrade: info tells its version", heard("info", '"99.0.0"', since=since))
+    report("upgrade: the configuration is kept", _hash() == config)
+    process = prop("MainPID")
+    done = run(_INSTALL, "--wheel", *newer).returncode
+    report("upgrade: once more, nothing changes", done == 0 and prop("MainPID") == process)
+
+    done = run(_INSTALL, "--rollback").returncode
+    report("rollback: the old release runs", done == 0 and release() == first and active(), release())
+    shutil.rmtree(BASE / "releases" / second / "lib")
+    refused = run(_INSTALL, "--rollback").returncode
+    report(
+        "rollback: to a release that is broken is refused", refused == 1 and release() == first and active()
+    )
