@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -83,6 +84,9 @@ def run(
     loaded, config = orders.loaded, orders.loaded.config
     _set_up_log(orders, environ)
     notifier = Notifier(environ)
+    if notifier.watchdog_ns is not None:
+        # What stood still when the watchdog bites (SIGABRT): the stack of each thread, on stderr.
+        faulthandler.enable()
     reloader = Reloader(
         book, orders, notifier=notifier, set_up=lambda new: _set_up_log(new, environ), fault=fault
     )

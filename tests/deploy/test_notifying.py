@@ -97,6 +97,16 @@ def test_a_box_without_its_camera_is_ready_and_alive(tmp_path: Path) -> None:
         manager.wait("WATCHDOG=1", count=5)
 
 
+def test_the_watchdogs_bite_leaves_a_trace_of_what_stood_still(tmp_path: Path) -> None:
+    """systemd ends it by SIGABRT: the journal has each thread's stack then."""
+    manager = Manager(tmp_path)
+    with manager.service(written(tmp_path, "pattern:")) as process:
+        manager.wait("READY=1")
+        process.send_signal(signal.SIGABRT)
+        assert process.wait(15) == -signal.SIGABRT
+    assert "in wait" in manager.log.read_text()
+
+
 def test_a_model_that_cannot_be_loaded_is_never_ready(tmp_path: Path) -> None:
     """Exit code 69: systemd does not try again."""
     path = written(tmp_path, "pattern:")
