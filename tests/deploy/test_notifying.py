@@ -98,7 +98,7 @@ def test_a_box_without_its_camera_is_ready_and_alive(tmp_path: Path) -> None:
 
 
 def test_the_watchdogs_bite_leaves_a_trace_of_what_stood_still(tmp_path: Path) -> None:
-    """systemd ends it by SIGABRT: the journal has each thread's stack then."""
+    """SIGABRT is how systemd ends it: the journal has each thread's stack then."""
     manager = Manager(tmp_path)
     with manager.service(written(tmp_path, "pattern:")) as process:
         manager.wait("READY=1")
