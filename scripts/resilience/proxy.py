@@ -22,9 +22,12 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._lock = Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._half_open: set[socket.socket] = set()
         self._bytes_left: int | None = None
         """Until the next cut, of what the client sends; None: no cut is due."""
         self._is_open = True
+        self.accepted = 0
+        """Connections that were let through so far."""
         self._stop = Event()
         Thread(target=self._accept, daemon=True).start()
 
@@ -42,6 +45,12 @@ class Proxy:
         """End all within the next few hundred bytes, most probably inside of a packet; new ones may come."""
         with self._lock:
             self._bytes_left = self._rng.randrange(1, 900)
+
+    def swallow(self) -> None:
+        """From now on nothing of the present connections arrives, and nothing ends; new ones are well."""
+        with self._lock:
+            for pair in self._pairs:
+                self._half_open.update(pair)
 
     def close(self) -> None:
         """End everything."""
@@ -72,6 +81,7 @@ class Proxy:
                 server.close()
                 return
             self._pairs.append((client, server))
+            self.accepted += 1
         for source, sink, is_client in ((client, server, True), (server, client, False)):
             Thread(
                 target=self._pump, args=(source, sink), kwargs={"is_client": is_client}, daemon=True
@@ -80,10 +90,15 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, *, is_client: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK_BYTES):
+                if source in self._half_open:
+                    continue
                 passing = self._share(data) if is_client else data
                 sink.sendall(passing)
                 if len(passing) < len(data):
                     break
+        with self._lock:
+            self._half_open -= {source, sink}
+            self._pairs = [pair for pair in self._pairs if source not in pair]
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.close()

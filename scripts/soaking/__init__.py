@@ -1,0 +1,1 @@
+"""edgecam under faults, for long: it comes back from each, and does not grow."""
