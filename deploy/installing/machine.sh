@@ -27,7 +27,8 @@ is_installed() { [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$1" 
 has_candidate() { LC_ALL=C apt-cache policy "$1" | grep --quiet 'Candidate: [0-9]'; }
 
 install_packages() {
-    local wanted=(python3 python3-venv ca-certificates) missing=() package
+    # procps has the /bin/kill of the unit's reload.
+    local wanted=(python3 python3-venv ca-certificates procps) missing=() package
     if ((with_mosquitto)); then wanted+=(mosquitto); fi
     if is_pi && [[ $camera != v4l2 ]]; then wanted+=(python3-picamera2); fi
     for package in "${wanted[@]}"; do is_installed "$package" || missing+=("$package"); done

@@ -41,6 +41,7 @@ wanted_drop_ins() {
     if [[ $camera == picamera2 ]] || { [[ $camera == auto ]] && has_picamera2; }; then echo picamera2; fi
     if ((coral)) || has_coral_usb; then echo coral-usb; fi
     if [[ -c /dev/apex_0 ]]; then echo coral-pcie; fi
+    if is_installed mosquitto; then echo mosquitto; fi
     if [[ -c /dev/vcio ]]; then echo vcgencmd; fi
     # Those in place stay: perhaps the owner asked for them.
     for file in "$units"/edgecam.service.d/*.conf; do basename "$file" .conf; done
