@@ -28,6 +28,8 @@ class NoticeKind(StrEnum):
     METRICS_BACK = "metrics_back"
     PUBLISH_REFUSED = "publish_refused"
     SESSION_TAKEN = "session_taken"
+    UNDER_VOLTAGE = "under_voltage"
+    THROTTLED = "throttled"
 
 
 class NoticeLevel(StrEnum):
@@ -110,6 +112,31 @@ class MqttStats:
     """Commands that were not followed, for whatever reason."""
 
 
+class Limit(StrEnum):
+    """What slows a board down, or is about to."""
+
+    UNDER_VOLTAGE = "under_voltage"
+    """The power supply or its cable is too weak."""
+    FREQUENCY_CAPPED = "frequency_capped"
+    """The ARM cores may not go as fast as they can."""
+    THROTTLED = "throttled"
+    """They are slowed down."""
+    SOFT_TEMP_LIMIT = "soft_temp_limit"
+    """It is so hot that they soon will be."""
+
+
+LIMITS = tuple(Limit)
+"""In the order of the firmware's bits: 0 to 3 now, 16 to 19 since boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the firmware holds against the board; what is not listed does not hold, or is not known."""
+
+    now: Sequence[Limit] = ()
+    since_boot: Sequence[Limit] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class BoardStats:
     """How the board does; None where it does not say."""
@@ -121,6 +148,8 @@ class BoardStats:
     throttled: int | None = None
     """The Raspberry Pi firmware's bits: 0 under-voltage, 1 frequency capped, 2 throttled, 3 soft temperature
     limit; 16 to 19 the same since boot."""
+    limits: Limits | None = None
+    """The same in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ PURE = (
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",
-    "pipeline.freshness", "pipeline.estimate",
+    "pipeline.freshness", "pipeline.estimate", "pipeline.deadline", "pipeline.strain",
     "publish.discovery", "publish.entities", "pipeline.announcing",
     "pipeline.vitality",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",

@@ -8,14 +8,13 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgecam.appliance.gauges import limits_of, read_text, soc_temperature_c, throttled_bits
 from edgecam.reports import BoardStats
 
 INSTANCE_VARIABLE = "EDGECAM_INSTANCE"
 # The serial number that a Raspberry Pi's firmware writes into the device tree, and its like.
 _SERIAL_FILES = ("proc/device-tree/serial-number", "sys/devices/soc0/serial_number")
 _NETWORK = "sys/class/net"
-_TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"
-_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 # Bit 1 of the first octet: an address that software made up (IEEE 802), new at each boot perhaps.
 _LOCALLY_ADMINISTERED = 0x02
 
@@ -41,25 +40,27 @@ def device_id(root: Path = Path("/"), *, instance: str = "") -> str:
     return f"{board}-{instance}" if instance else board
 
 
-def board_stats(root: Path = Path("/")) -> BoardStats:
-    """Memory of this process, temperature and throttling of the board, as far as the kernel tells.
+def board_stats(root: Path = Path("/"), *, firmware_bits: int | None = None) -> BoardStats:
+    """Memory of this process, heat and power of the board, as far as the kernel tells.
 
     Args:
         root: where `proc` and `sys` lie.
+        firmware_bits: what the firmware said, for want of the kernel's word.
     """
-    pages = _read(root / "proc/self/statm").split()
-    millidegrees = _read(root / _TEMPERATURE)
-    bits = _read(root / _THROTTLED).removeprefix("0x")
+    pages = read_text(root / "proc/self/statm").split()
+    bits = throttled_bits(root)
+    bits = firmware_bits if bits is None else bits
     return BoardStats(
         memory_bytes=int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else None,
-        temperature_c=int(millidegrees) / 1000 if re.fullmatch(r"-?\d+", millidegrees) else None,
-        throttled=int(bits, 16) if re.fullmatch(r"[0-9a-f]+", bits) else None,
+        temperature_c=soc_temperature_c(root),
+        throttled=bits,
+        limits=limits_of(bits, root),
     )
 
 
 def _serial(root: Path) -> str | None:
     for name in _SERIAL_FILES:
-        serial = _cleaned(_read(root / name))
+        serial = _cleaned(read_text(root / name))
         if serial.strip("0"):
             return serial
     return None
@@ -68,20 +69,13 @@ def _serial(root: Path) -> str | None:
 def _mac(root: Path) -> str | None:
     """The address of the first physical card by name; one that hot-plugs last is not first by luck."""
     for card in sorted((root / _NETWORK).glob("*")):
-        address = _read(card / "address").replace(":", "")
+        address = read_text(card / "address").replace(":", "")
         is_physical = (card / "device").exists()
         if is_physical and re.fullmatch(r"[0-9a-f]{12}", address) and address.strip("0"):
             if int(address[:2], 16) & _LOCALLY_ADMINISTERED:
                 continue
             return address
     return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("ascii", "ignore").strip("\0\n ").lower()
-    except OSError:
-        return ""
 
 
 def _cleaned(text: str) -> str:

@@ -78,7 +78,7 @@ class Reader:
 
     def start(self) -> None:
         """Begin."""
-        self._start(self._run, "read")
+        self._start(self._run, "capture")
 
     def read(self, camera: Camera, timeout_s: float) -> Shot | None:
         """As `Camera.read`; raises CameraLost, too, once it was left behind."""

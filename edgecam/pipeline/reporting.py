@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 
 import cv2
@@ -11,7 +11,6 @@ import numpy as np
 
 import edgecam
 from edgecam import clock
-from edgecam.appliance.board import board_stats
 from edgecam.inference.engine import EngineInfo
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.engine_worker import EngineWorker
@@ -19,6 +18,7 @@ from edgecam.pipeline.lane import Lane
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.wire import LinkStatus
 from edgecam.reports import (
+    BoardStats,
     CameraInfo,
     CameraReading,
     CameraStats,
@@ -33,9 +33,10 @@ from edgecam.reports import (
 class Reporter:
     """Gathers what the workers know and hands it to the publisher."""
 
-    def __init__(self, plan: Plan, publisher: Publisher) -> None:
-        """Args: what runs, and who publishes it; the uptime begins now."""
+    def __init__(self, plan: Plan, publisher: Publisher, *, board: Callable[[], BoardStats]) -> None:
+        """Args: what runs, who publishes it, how the board does; the uptime begins now."""
         self._plan = plan
+        self._board = board
         self._publisher = publisher
         self._started_ns = clock.boot_ns()
         self._telling = Lock()
@@ -50,7 +51,7 @@ class Reporter:
         now_ns = clock.boot_ns()
         cameras = {name: lane.ledger.report(now_ns=now_ns) for name, lane in lanes.items()}
         uptime_s = (now_ns - self._started_ns) / 1e9
-        self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=board_stats()))
+        self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=self._board()))
         return cameras
 
     def tell_info(self, engines: Mapping[str, EngineWorker]) -> None:
@@ -72,7 +73,7 @@ class Reporter:
             cameras=cameras,
             mqtt=self._publisher.mqtt_stats(),
             link=LinkReading(encrypted=link.encrypted, connected_s=link.connected_s, failure=link.failure),
-            board=board_stats(),
+            board=self._board(),
         )
 
     def _info(self, engines: Mapping[str, EngineWorker]) -> Info:

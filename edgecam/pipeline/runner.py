@@ -18,7 +18,9 @@ from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import Config, SnapshotsConfig
 from edgecam.pipeline.announcing import home_assistant_announcements
 from edgecam.pipeline.assembly import Plan
+from edgecam.pipeline.board_watch import BoardWatch
 from edgecam.pipeline.condition import Condition, condition_of, signs_of
+from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.snapshots import Snapshots
@@ -83,6 +85,7 @@ class Runner:
         self._failure: BaseException | None = None
         self._device, self._password = device, password
         self._snapshot_crew, self._metrics_crew = Crew(self._fail), Crew(self._fail)
+        self._board_crew = Crew(self._fail)
         self._metering = _metering(loaded.config, self)
         witness = Witnesses([*witnesses, *([self._metering] if self._metering else [])])
         self._uplink = Uplink(
@@ -98,7 +101,8 @@ class Runner:
             witness=witness if witnesses else None,
             instance=instance,
         )
-        self._reporter = Reporter(plan, self._uplink.publisher)
+        self._board = BoardWatch(self.tell, self._engines)
+        self._reporter = Reporter(plan, self._uplink.publisher, board=self._board.stats)
         mqtt = loaded.config.mqtt
         self._snapshots = _snapshots(plan, self._uplink, mqtt.snapshots) if mqtt.snapshots.enabled else None
         self._workers = Workforce(
@@ -137,6 +141,7 @@ class Runner:
             self._snapshot_crew.start("snapshots", self._snapshots.run)
         if self._metering is not None:
             self._metrics_crew.start("metrics", self._metering.run)
+        self._board_crew.start("board", self._board.run)
         self._workers.start()
 
     def wait(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -163,6 +168,7 @@ class Runner:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
         gc.unfreeze()
+        self._board.close()
         if self._metering is not None:
             self._metering.close()
             self._metrics_crew.join(timeout_s=_METRICS_STOP_S)
@@ -280,6 +286,10 @@ class Runner:
     def tell(self, notice: Notice) -> None:
         """Publish a notice; for any thread, once all is built."""
         self._uplink.publisher.notice(notice)
+
+    def _engines(self) -> Collection[EngineWorker]:
+        """Those of now."""
+        return self._workers.engines.values()
 
     def _fail(self, error: BaseException) -> None:
         """A worker died of this; the first one counts."""

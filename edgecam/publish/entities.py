@@ -11,6 +11,7 @@ from urllib.parse import quote
 from edgecam.publish.messages import Payload
 from edgecam.publish.topics import Topics
 from edgecam.records import Status
+from edgecam.reports import Limit
 
 NOTHING = "nothing"
 """The state of a camera's label sensor when nothing watched is seen."""
@@ -19,8 +20,7 @@ LATE_EVENT_S = 10
 _MISSED_HEARTBEATS = 3
 """After so many a state is no longer believed: the process hangs, though it is connected."""
 
-# The firmware's bits (`BoardStats.throttled`) that hold now: 0, and 1 to 3.
-_UNDER_VOLTAGE = 0b0001
+# The firmware's bits (`BoardStats.throttled`) that hold now: 1 to 3.
 _SLOWED_DOWN = 0b1110
 
 
@@ -60,7 +60,7 @@ def appliance_entities(appliance: Appliance) -> dict[str, Payload]:
             "{{ value_json.temperature_c }}",
             **measured, device_class="temperature", unit_of_measurement="°C", suggested_display_precision=0,
         ),
-        "under_voltage": _binary("Under-voltage", _bits(_UNDER_VOLTAGE), **problem),
+        "under_voltage": _binary("Under-voltage", _limited(Limit.UNDER_VOLTAGE), **problem),
         "throttled": _binary("Throttled", _bits(_SLOWED_DOWN), **problem),
         "memory": _sensor(
             "Memory",
@@ -210,6 +210,12 @@ def _diagnostic(**more: object) -> Payload:
 
 def _fresh(appliance: Appliance) -> Payload:
     return {"expire_after": math.ceil(_MISSED_HEARTBEATS * appliance.heartbeat_s)}
+
+
+def _limited(limit: Limit) -> str:
+    """Does it hold now? Unknown where the board does not tell."""
+    limits = "value_json.limits"
+    return f"{{{{ ('ON' if '{limit}' in {limits}.now else 'OFF') if {limits} is not none else none }}}}"
 
 
 def _bits(mask: int) -> str:

@@ -182,7 +182,7 @@ def test_openings_that_hang_are_bounded(stage: Stage) -> None:
     until(lambda: stage.worker.is_wedged)
     Event().wait(0.3)
     assert stage.opened == 4
-    assert len([thread for thread in threading.enumerate() if thread.name in {"read-a", "close-a"}]) == 8
+    assert len([thread for thread in threading.enumerate() if thread.name in {"capture-a", "close-a"}]) == 8
     cameras[0].release.set()
     until(lambda: stage.captured > 10)
 
