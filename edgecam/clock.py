@@ -20,6 +20,9 @@ _TIME_ERROR = 5
 # Far more than sizeof(struct timex) (208 bytes on 64-bit Linux); with modes = 0 it only reads.
 _TIMEX_BYTES = 512
 _SYNC_CHECK_NS = 1_000_000_000
+_RTCS = "sys/class/rtc"
+# 2025-01-01: no edgecam of this kind was there before.
+_LONG_PAST_S = 1_735_689_600
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -49,6 +52,27 @@ def wall_clock_synced() -> bool:
         return False
     answer: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return answer not in (-1, _TIME_ERROR)
+
+
+def wall_clock_set(root: Path = Path("/")) -> bool:
+    """True if somebody has set the wall clock: NTP does, or the kernel did at boot by a clock with a battery.
+
+    A board without such a clock starts with the hour at which it was switched off, or in 1970.
+
+    Args:
+        root: where `sys` lies.
+    """
+    return wall_clock_synced() or any(map(_has_set_it, (root / _RTCS).glob("rtc*")))
+
+
+def _has_set_it(rtc: Path) -> bool:
+    try:
+        # One whose battery is empty, or was never put in, begins with its own epoch.
+        return (rtc / "hctosys").read_text().strip() == "1" and (
+            int((rtc / "since_epoch").read_text()) > _LONG_PAST_S
+        )
+    except (OSError, ValueError):
+        return False
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
@@ -9,16 +10,24 @@ from threading import Event
 from edgecam import clock
 from edgecam.config.hours import ALWAYS, Schedule
 
+log = logging.getLogger(__name__)
+
 
 class Opening:
     """A camera works while its switch is on and its schedule is open. For any thread."""
 
     def __init__(
-        self, schedule: Schedule = ALWAYS, *, local_now: Callable[[], datetime] = clock.local_now
+        self,
+        schedule: Schedule = ALWAYS,
+        *,
+        local_now: Callable[[], datetime] = clock.local_now,
+        clock_set: Callable[[], bool] = clock.wall_clock_set,
     ) -> None:
-        """Args: its hours; the wall clock that they go by. The switch is on."""
+        """Args: its hours; the wall clock that they go by, and whether it was ever set. The switch is on."""
         self._schedule = schedule
         self._local_now = local_now
+        self._clock_set = clock_set
+        self._is_clock_set = self._is_told = False
         self._is_on = True
         self._changed = Event()
 
@@ -32,8 +41,22 @@ class Opening:
         """Why the camera should not work now; None: it should."""
         if not self._is_on:
             return "switched off"
-        is_open = self._schedule == ALWAYS or self._schedule.open_at(self._local_now())
+        is_open = (
+            self._schedule == ALWAYS or not self._knows_the_hour or self._schedule.open_at(self._local_now())
+        )
         return None if is_open else "outside its schedule"
+
+    @property
+    def _knows_the_hour(self) -> bool:
+        """A clock that was set once is believed from then on, though NTP may fall silent.
+
+        Before that it may be hours wrong, for as long as there is no network: then it is better to watch.
+        """
+        self._is_clock_set = self._is_clock_set or self._clock_set()
+        if not self._is_clock_set and not self._is_told:
+            self._is_told = True
+            log.warning("wall clock is not set yet, the camera works whatever its schedule says")
+        return self._is_clock_set
 
     def switch(self, *, on: bool) -> bool:
         """Set the switch and wake whoever waits; returns False if it stood so already."""

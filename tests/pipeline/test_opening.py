@@ -114,7 +114,7 @@ def switch(camera: str, word: bytes) -> Received:
 def test_a_camera_works_while_its_switch_is_on_and_its_schedule_open() -> None:
     """Either closes it; the switch is named first, since somebody wanted that."""
     now = [NOON]
-    opening = Opening(MORNINGS, local_now=lambda: now[0])
+    opening = Opening(MORNINGS, local_now=lambda: now[0], clock_set=lambda: True)
     assert opening.why_closed == "outside its schedule"
     assert opening.switch(on=False)
     assert opening.why_closed == "switched off"
@@ -123,6 +123,20 @@ def test_a_camera_works_while_its_switch_is_on_and_its_schedule_open() -> None:
     assert not opening.switch(on=False)
     assert opening.switch(on=True)
     assert opening.why_closed is None
+
+
+def test_a_clock_that_nobody_has_set_closes_no_camera(caplog: pytest.LogCaptureFixture) -> None:
+    """After a power cut without network it may be hours wrong; once set it is believed, NTP or not."""
+    is_set, now = [False], NOON.replace(hour=3)
+    opening = Opening(MORNINGS, local_now=lambda: now, clock_set=lambda: is_set[0])
+    assert [opening.why_closed for _ in range(3)] == [None] * 3
+    assert len([text for text in caplog.messages if "wall clock is not set" in text]) == 1
+    is_set[0] = True
+    assert opening.why_closed == "outside its schedule"
+    is_set[0] = False
+    assert opening.why_closed == "outside its schedule"
+    opening.switch(on=False)
+    assert Opening(clock_set=lambda: False).why_closed is None
 
 
 def test_a_change_before_the_wait_is_not_slept_through() -> None:

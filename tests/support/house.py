@@ -145,7 +145,7 @@ class House:
 
     def opening(self) -> Opening:
         """Its hours; who waits for them waits as `stop_capture` does, on a made clock."""
-        opening = Opening(self.schedule, local_now=self.local_now)
+        opening = Opening(self.schedule, local_now=self.local_now, clock_set=lambda: True)
         opening.wait = self.stop_capture.wait  # type: ignore[assignment,method-assign]
         return opening
 
