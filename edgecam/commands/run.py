@@ -108,12 +108,13 @@ def run(
     def meanwhile() -> None:
         wanted.write_if_asked()
         reloader.tend(runner)
-        supervision.tend()
+        supervision.turned()
 
     log.info("starting config=%s device=%s", loaded.path or "defaults", orders.device)
     try:
         runner.start()
-        runner.wait(meanwhile=meanwhile)
+        with supervision:
+            runner.wait(meanwhile=meanwhile)
     except WedgedError as error:
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
         leave_wedged(runner.abandon)
@@ -122,7 +123,6 @@ def run(
         log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
         return error.exit_code
     finally:
-        notifier.stopping("stopping")
         runner.stop()
         wanted.write()
     return EXIT_INTERRUPTED if signals.interrupted else 0

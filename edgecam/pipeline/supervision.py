@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self
 
 from edgecam import clock
 from edgecam.appliance.systemd import Notifier
@@ -38,7 +41,11 @@ class Supervised(Protocol):
 
 
 class Supervision:
-    """Tells the service manager; to be tended by the main loop, so that a ping vouches for that, too."""
+    """Tells the service manager, from a thread of its own while it is entered.
+
+    Not from the main loop, which a reload or a hanging disk may rightly hold up for longer than systemd waits
+    for a ping; `turned` is that loop's sign of life.
+    """
 
     def __init__(
         self, notifier: Notifier, run: Supervised, *, remark: Callable[[], str | None] = lambda: None
@@ -57,9 +64,31 @@ class Supervision:
         self._rate = ""
         self._counted: tuple[int, int] | None = None
         """Frames finished, and when that was counted."""
+        self._main_turns = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervision", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._notifier.stopping("stopping")
+
+    def turned(self) -> None:
+        """The main loop has turned."""
+        self._main_turns += 1
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._look_ns / 1e9):
+            self.tend()
 
     def tend(self) -> None:
-        """Called now and then, more often than once a second."""
+        """Look, and tell what there is to tell; called now and then."""
         now_ns = clock.boot_ns()
         if now_ns < self._look_due_ns or not (self._is_ready or self._run.is_warm):
             return
@@ -75,7 +104,7 @@ class Supervision:
         self._tell(now_ns)
 
     def _look(self, now_ns: int) -> None:
-        still = self._vitality.observe(self._run.signs(), now_ns=now_ns)
+        still = self._vitality.observe(replace(self._run.signs(), main_turns=self._main_turns), now_ns=now_ns)
         if still != self._still:
             if still:
                 log.error("stands still, no ping until it moves what=%s", ", ".join(still))

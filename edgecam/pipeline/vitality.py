@@ -6,6 +6,7 @@ Pure: times are arguments. A thread that lives proves nothing; frames that finis
 2. What a camera delivered does not stay in its slot or in the engine's hands: the engine decides on frames.
    Frames that only push each other out of the slot do not count.
 3. The publish worker turns, whether there is a broker or not.
+4. The main loop turns; a reload, or a disk that hangs, may hold it up for a while.
 
 An outage that was declared (`no_camera`, `disabled`, an engine that waits to be opened anew) is being
 handled, and excuses what it explains; but a frame in hand must finish, whatever has become of its camera.
@@ -21,6 +22,8 @@ _PATIENCE_NS = 15 * _S
 """On top of what something may take by its own rules."""
 # A name server that does not answer holds the publish worker up for so long.
 _PUBLISH_PATIENCE_NS = 90 * _S
+# Opening an engine anew takes the main loop so long on a slow board.
+_MAIN_PATIENCE_NS = 120 * _S
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class Signs:
 
     cameras: Mapping[str, CameraSigns]
     publish_turns: int
-    """How often the publish worker's loop has turned."""
+    """How often the publish worker's loop has turned,"""
+    main_turns: int = 0
+    """and the main loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +105,4 @@ def _movements(signs: Signs) -> Iterator[_Movement]:
         patience_ns = _PATIENCE_NS + camera.engine_may_take_ns
         yield _Movement(f"engine of camera {name}", camera.decided, idle, patience_ns)
     yield _Movement("publish worker", signs.publish_turns, excused=False, patience_ns=_PUBLISH_PATIENCE_NS)
+    yield _Movement("main loop", signs.main_turns, excused=False, patience_ns=_MAIN_PATIENCE_NS)

@@ -50,6 +50,7 @@ class Box:
         for _ in range(seconds * 10):
             self.now_ns += S // 10
             self.run.frames += frames if self.now_ns % S == 0 else 0
+            self.supervision.turned()
             self.supervision.tend()
             heard += self.heard()
         return heard

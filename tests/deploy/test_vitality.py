@@ -23,15 +23,23 @@ class Watch:
         """Nothing was seen."""
         self.vitality = Vitality()
         self.now_s = 0
-        self.turns = 0
+        self.turns = self.main_turns = 0
 
     def see(
-        self, camera: CameraSigns | None, *, seconds: int, captured: int, decided: int, turns: int = 1
+        self,
+        camera: CameraSigns | None,
+        *,
+        seconds: int,
+        captured: int,
+        decided: int,
+        turns: int = 1,
+        main_turns: int = 1,
     ) -> CameraSigns | None:
         """So many frames are captured and decided each second; the camera at the end."""
         for _ in range(seconds):
             self.now_s += 1
             self.turns += turns
+            self.main_turns += main_turns
             if camera is not None:
                 camera = replace(
                     camera, captured=camera.captured + captured, decided=camera.decided + decided
@@ -42,7 +50,8 @@ class Watch:
     def look(self, camera: CameraSigns | None) -> list[str]:
         """What stands still."""
         cameras = {} if camera is None else {"main": camera}
-        return self.vitality.observe(Signs(cameras, self.turns), now_ns=self.now_s * S)
+        signs = Signs(cameras, self.turns, main_turns=self.main_turns)
+        return self.vitality.observe(signs, now_ns=self.now_s * S)
 
 
 def test_frames_that_finish_are_life() -> None:
@@ -115,6 +124,16 @@ def test_a_frozen_publish_worker_is_noticed() -> None:
     assert watch.still == []
     watch.see(camera, seconds=1, captured=30, decided=30, turns=0)
     assert watch.still == ["publish worker"]
+
+
+def test_a_frozen_main_loop_is_noticed_but_a_reload_may_take_its_time() -> None:
+    """Frames finish without it; but nobody would hear of SIGTERM any more."""
+    watch = Watch()
+    camera = watch.see(WORKING, seconds=10, captured=30, decided=30)
+    camera = watch.see(camera, seconds=120, captured=30, decided=30, main_turns=0)
+    assert watch.still == []
+    watch.see(camera, seconds=1, captured=30, decided=30, main_turns=0)
+    assert watch.still == ["main loop"]
 
 
 def test_a_camera_that_comes_with_a_reload_begins_anew() -> None:
