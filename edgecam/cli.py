@@ -99,6 +99,20 @@ def check(config: Config = None, sets: Sets = None, *, as_json: AsJson = False) 
 
 
 @app.command()
+def doctor(
+    config: Config = None,
+    sets: Sets = None,
+    *,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Take no picture of the cameras.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong here, and say what to do."""
+    from edgecam.commands.doctor import doctor as command
+
+    raise typer.Exit(command(config, sets=sets or (), opens_cameras=not no_open, as_json=as_json))
+
+
+@app.command()
 def classify(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
     model: Annotated[

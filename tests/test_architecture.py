@@ -57,10 +57,11 @@ ROOMS = {
     "measure": room(
         "records reports errors config clock capture model inference publish appliance pipeline", "numpy"
     ),
+    "doctor": room("errors broker_url tls config clock capture model inference publish appliance pipeline"),
     "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
         "records reports errors tls config clock capture model vision inference decision publish appliance"
-        " pipeline client measure broker_url",
+        " pipeline client measure doctor broker_url",
         "numpy rich",
     ),
     "cli_options": room(outside="typer"),

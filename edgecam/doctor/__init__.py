@@ -1,0 +1,1 @@
+"""What users trip over, looked for one by one, and told with the remedy."""

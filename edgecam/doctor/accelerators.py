@@ -1,0 +1,106 @@
+"""For each accelerator that edgecam knows: is its device there, and can its library be loaded?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecam.appliance.accelerators import find_accelerators
+from edgecam.doctor.finding import Area, Finding, Verdict
+from edgecam.doctor.probing import Answer, probe
+
+LOAD_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """One kind of accelerator, and the library by which TFLite reaches it."""
+
+    name: str
+    devices: tuple[str, ...]
+    """As `find_accelerators` calls them."""
+    libraries: tuple[str, ...]
+    """Names for the loader, or paths; the first that is there is taken."""
+    get_library: str
+    """How to come by it."""
+
+
+# A new accelerator is a new row.
+DELEGATES = (
+    Delegate(
+        name="coral",
+        devices=("Coral Edge TPU (USB)", "Coral Edge TPU (PCIe)"),
+        libraries=("libedgetpu.so.1", "libedgetpu.so"),
+        get_library="install libedgetpu1-std from Coral's package repository",
+    ),
+    Delegate(
+        name="teflon",
+        devices=("kernel accelerator (Mesa Teflon, Intel NPU)",),
+        libraries=("/usr/lib/teflon/libteflon.so", "libteflon.so"),
+        get_library="sudo apt install mesa-teflon-delegate (64-bit ARM, trixie or bookworm-backports)",
+    ),
+    Delegate(
+        name="vx",
+        devices=("VeriSilicon NPU",),
+        libraries=("libvx_delegate.so", "libvx_delegate.so.2"),
+        get_library="it comes with the board's own system image",
+    ),
+    Delegate(
+        name="ethosu",
+        devices=("Arm Ethos-U NPU",),
+        libraries=("libethosu_delegate.so",),
+        get_library="it comes with the board's own system image",
+    ),
+)
+DEADLINE_S = LOAD_S * len(DELEGATES)
+
+
+def look(delegates: tuple[Delegate, ...] = DELEGATES, root: Path = Path("/")) -> Iterator[Finding]:
+    """A finding per kind of accelerator; what is neither there nor installed is skipped."""
+    plugged_in = find_accelerators(root)
+    for delegate in delegates:
+        answer = probe("library", {"libraries": delegate.libraries}, deadline_s=LOAD_S)
+        yield judge(delegate, answer, device=next((d for d in delegate.devices if d in plugged_in), None))
+    known = {device for delegate in delegates for device in delegate.devices}
+    for device in plugged_in:
+        if device not in known:
+            text = f"{device} is there, and edgecam knows no delegate for it; models run on the CPU"
+            yield Finding(Area.ACCELERATORS, "other", Verdict.SKIPPED, text)
+
+
+def judge(delegate: Delegate, answer: Answer, *, device: str | None) -> Finding:
+    """What is to be said of one; never an error, since the CPU runs the models.
+
+    Args:
+        delegate: the kind.
+        answer: of the probe `library`.
+        device: what was found plugged in; None: nothing.
+    """
+    if answer.fault or answer.values["library"] is not None:
+        text, remedy = _said_of_library(delegate, answer)
+        if not remedy and device is None:
+            text, remedy = (
+                f"{text}, but no device is there",
+                "plug it in, and see that lsusb, lspci or /dev has it",
+            )
+    elif device is not None:
+        text, remedy = f"none of {', '.join(delegate.libraries)} is there", delegate.get_library
+    else:
+        text = "neither device nor library is there"
+        return Finding(Area.ACCELERATORS, delegate.name, Verdict.SKIPPED, text)
+    verdict = Verdict.WARNING if remedy else Verdict.OK
+    found = text if device is None else f"{device} is there; {text}"
+    return Finding(Area.ACCELERATORS, delegate.name, verdict, found, remedy)
+
+
+def _said_of_library(delegate: Delegate, answer: Answer) -> tuple[str, str]:
+    """What is found, and the remedy; without one, all is well."""
+    if answer.crashed:
+        return f"its library is fatal to load: {answer.fault}", f"reinstall it: {delegate.get_library}"
+    library = answer.values.get("library") or "its library"
+    if answer.fault:
+        return f"{library} cannot be loaded: {answer.fault}", f"reinstall it: {delegate.get_library}"
+    if not answer.values["is_delegate"]:
+        return f"{library} is no TFLite delegate", f"replace it: {delegate.get_library}"
+    return f"{library} can be loaded", ""

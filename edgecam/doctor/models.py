@@ -1,0 +1,46 @@
+"""Is each model what its card says, and does its engine compute what the card says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgecam.doctor.finding import Area, Finding, Verdict, told
+from edgecam.doctor.probing import probe
+from edgecam.doctor.subject import Subject
+from edgecam.errors import ModelError
+from edgecam.model.store import find_model
+
+RUN_S = 60.0
+"""A large model on a small board, with the loading of all libraries."""
+DEADLINE_S = RUN_S + 5.0
+
+
+def look(subject: Subject, name: str) -> Iterator[Finding]:
+    """Look at one model: its hash, card and labels; and run it if a camera uses it."""
+    loaded = subject.config
+    model = loaded.config.models[name]
+    users = [camera for camera, config in loaded.config.cameras.items() if name in config.model]
+    severity = Verdict.ERROR if users else Verdict.WARNING
+    unused = "" if users else " (no camera uses it)"
+    try:
+        path = find_model(model.path, folder=loaded.folder)
+    except ModelError as error:
+        yield told(Area.MODELS, f"{name}{unused}", str(error), severity)
+        return
+    threads = None if model.threads == "auto" else model.threads
+    request = {"path": str(path), "run": bool(users), "threads": threads}
+    answer = probe("model", request, deadline_s=RUN_S)
+    if answer.crashed:
+        remedy = "convert the model again with a current converter, update the runtime, or use another model"
+        text = f"{path}: running it is fatal: {answer.fault}"
+        yield Finding(Area.MODELS, name, severity, text, remedy)
+    elif answer.fault:
+        yield told(Area.MODELS, f"{name}{unused}", answer.fault, severity)
+    else:
+        values = answer.values
+        text = f"{values['name']}, {values['labels']} labels, as its card says"
+        if users:
+            text += f"; {values['engine']} computes the test picture right, in {values['took_ms']:g} ms"
+        else:
+            text += "; no camera uses it, so it was not run"
+        yield Finding(Area.MODELS, name, Verdict.OK, text)
