@@ -161,7 +161,7 @@ class CameraConfig(Block):
         default="always", examples=["06:00-22:00", ["mon-fri 07:30-18:00", "sat,sun 22:00-06:00"]]
     )
     """When the camera works, in local time: `always`, or windows of a week; outside them it is closed. As
-    long as nobody has set the wall clock since the start (no NTP, no clock with a battery) it works always."""
+    long as nobody has set the wall clock since power-on (no NTP, no clock with a battery) it always works."""
     watch: dict[Text, WatchConfig] = Field(
         default={}, examples=[{"cat": {"enter": 0.6, "exit": 0.4, "hold_s": 2}, "dog": {}}]
     )
