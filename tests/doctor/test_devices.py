@@ -1,0 +1,269 @@
+"""What the doctor says of cameras, models, runtimes and libraries."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from made_machine import write, write_process
+from mosquitto import free_port
+from program import write_pictures
+
+from edgecam.appliance.accelerators import find_accelerators
+from edgecam.config.source import parse_source
+from edgecam.doctor import accelerators, cameras, models, runtime
+from edgecam.doctor.accelerators import DELEGATES, Delegate
+from edgecam.doctor.finding import Finding, Verdict
+from edgecam.doctor.probing import Answer
+from edgecam.doctor.runtime import Platform
+from edgecam.doctor.subject import Subject
+
+MakeSubject = Callable[..., Subject]
+
+
+def camera(subject: MakeSubject, source: str) -> Finding:
+    """What is said of a camera with this source."""
+    (found,) = cameras.look(subject(cameras={"main": {"source": source}}), "main")
+    return found
+
+
+def test_a_recording_gives_its_first_frame(subject: MakeSubject, tmp_path: Path) -> None:
+    """Really read, in a process of its own, relative to the configuration."""
+    write_pictures(tmp_path / "pictures", 2)
+    found = camera(subject, "images:pictures")
+    assert found.verdict is Verdict.OK
+    assert "96x72" in found.found
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "remedy"),
+    [
+        ("images:nowhere", "there is no", "path"),
+        ("v4l2:/dev/video99", "/dev/video99 is not there", "plugged in"),
+        ("v4l2:/dev/null", "no video device", "video"),
+        ("picamera2:0", "no module picamera2", "python3-picamera2"),
+        ("rtsp://me:hunter2@no-such-host.invalid/x", "not known", "address"),
+    ],
+)
+def test_what_stands_in_a_cameras_way_is_told_with_the_remedy(
+    subject: MakeSubject, source: str, said: str, remedy: str
+) -> None:
+    """In words, not by an exception's name; no password."""
+    found = camera(subject, source)
+    assert found.verdict is Verdict.ERROR
+    assert said in found.found
+    assert remedy in found.remedy
+    assert "hunter2" not in found.found + found.remedy
+
+
+def test_a_stream_whose_port_is_refused_is_told_at_once(subject: MakeSubject) -> None:
+    """Without loading OpenCV and waiting for its own patience."""
+    port = free_port()
+    found = camera(subject, f"http://me:hunter2@127.0.0.1:{port}/stream.mjpg")
+    assert found.verdict is Verdict.ERROR
+    assert f"nothing listens on port {port}" in found.found
+    assert "hunter2" not in found.found
+
+
+def test_a_camera_with_which_edgecam_works_is_left_alone(subject: MakeSubject, machine: Path) -> None:
+    """That is well; opening it could disturb the service."""
+    write_process(machine, 12, "edgecam", "run", files=("/dev/video99",))
+    found = camera(subject, "v4l2:/dev/video99")
+    assert found.verdict is Verdict.OK
+    assert "edgecam run (pid 12)" in found.found
+
+
+def test_another_program_that_has_the_camera_is_named(subject: MakeSubject, machine: Path) -> None:
+    """When it does not open: merely to have it open does no harm."""
+    write_process(machine, 7, "motion", files=("/dev/video99",))
+    made = subject(cameras={"main": {"source": "v4l2:/dev/video99"}})
+    found = cameras._unopened(made, "main", parse_source("v4l2:/dev/video99"), "it is in use; end it")
+    assert found.verdict is Verdict.ERROR
+    assert "held by motion (pid 7)" in found.found
+    assert "motion" not in camera(subject, "v4l2:/dev/video99").found
+
+
+def test_a_camera_that_libcamera_has_locked_is_held(subject: MakeSubject, machine: Path) -> None:
+    """The kernel's table of locks names the program to any user."""
+    about = write(machine, "dev/media0", "").stat()
+    place = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+    write(machine, "proc/locks", f"1: POSIX  ADVISORY  WRITE 8 {place} 0 EOF\n")
+    write_process(machine, 8, "rpicam-vid")
+    found = camera(subject, "picamera2:0")
+    assert found.verdict is Verdict.ERROR
+    assert "held by rpicam-vid (pid 8)" in found.found
+
+
+@pytest.mark.parametrize(
+    ("members", "said", "remedy"),
+    [([], "not in the group video", "usermod -aG video"), (["root"], "this login is older", "log out")],
+)
+def test_a_device_of_a_group_that_we_are_not_in_names_the_command(
+    subject: MakeSubject, monkeypatch: pytest.MonkeyPatch, members: list[str], said: str, remedy: str
+) -> None:
+    """One who has been added since has to log in again."""
+    group = grp.struct_group(("video", "x", 44, members))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: group)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="root"))
+    found = camera(subject, "v4l2:/dev/null")
+    assert found.verdict is Verdict.ERROR
+    assert said in found.found
+    assert remedy in found.remedy
+
+
+def test_a_wrong_hash_is_told_with_both(subject: MakeSubject, tiny: ModuleType, tmp_path: Path) -> None:
+    """An error for a model in use, a warning for one that no camera uses."""
+    tiny.write_folder(tmp_path / "pets", tiny.Tiny())
+    model = tmp_path / "pets" / "model.tflite"
+    good = subject(models={"default": {"path": "pets"}})
+    (found,) = models.look(good, "default")
+    assert found.verdict is Verdict.OK, found
+    assert "4 labels" in found.found
+    model.write_bytes(model.read_bytes() + b"\0\0\0\0")
+    (bad,) = models.look(good, "default")
+    (unused,) = models.look(subject(models={"other": {"path": "pets"}}), "other")
+    assert (bad.verdict, unused.verdict) == (Verdict.ERROR, Verdict.WARNING)
+    assert "expected sha256" in bad.found
+    assert "fetch it again" in bad.remedy
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[[str], str]:
+    """`build(c_source)`: the path of a shared library made of it; skips aloud without a compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here: loading of real libraries is not checked")
+    path = tmp_path / "libmade.so"
+
+    def compile_it(source: str) -> str:
+        (tmp_path / "made.c").write_text(source)
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", path, tmp_path / "made.c"], check=True)
+        return str(path)
+
+    return compile_it
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict", "said"),
+    [
+        ("void *tflite_plugin_create_delegate(void) { return 0; }", Verdict.OK, "can be loaded"),
+        ("int nothing;", Verdict.WARNING, "no TFLite delegate"),
+        (
+            "#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { abort(); }",
+            Verdict.WARNING,
+            "SIGABRT",
+        ),
+        (
+            "extern int missing(void); int f(void) { return missing(); }",
+            Verdict.WARNING,
+            "undefined symbol: missing",
+        ),
+    ],
+)
+def test_a_library_is_tried_where_it_can_harm_nobody(
+    build: Callable[[str], str], machine: Path, source: str, verdict: Verdict, said: str
+) -> None:
+    """One that aborts ends a child of ours, not the doctor."""
+    (machine / "dev").mkdir()
+    (machine / "dev/apex_0").touch()
+    delegate = Delegate("coral", ("Coral Edge TPU (PCIe)",), (build(source),), "install it")
+    (found,) = accelerators.look((delegate,), machine)
+    assert found.verdict is verdict, found
+    assert "Coral Edge TPU (PCIe) is there" in found.found
+    assert said in found.found
+    assert bool(found.remedy) is (verdict is Verdict.WARNING)
+
+
+def test_a_file_that_is_no_library_is_there_and_cannot_be_loaded(tmp_path: Path, machine: Path) -> None:
+    """Not the same as one that is missing."""
+    path = tmp_path / "libmade.so"
+    path.write_bytes(b"not ELF")
+    delegate = Delegate("coral", (), (str(path),), "install it")
+    (found,) = accelerators.look((delegate,), machine)
+    assert found.verdict is Verdict.WARNING
+    assert "cannot be loaded" in found.found
+
+
+def test_what_is_neither_plugged_in_nor_installed_is_skipped(machine: Path) -> None:
+    """And a device without its library names where to get it."""
+    delegate = Delegate("coral", ("Coral Edge TPU (PCIe)",), ("libno-such-thing.so.9",), "install it")
+    (absent,) = accelerators.look((delegate,), machine)
+    (machine / "dev").mkdir()
+    (machine / "dev/apex_0").touch()
+    (machine / "dev/hailo0").touch()
+    lonely, other = accelerators.look((delegate,), machine)
+    assert (absent.verdict, lonely.verdict, other.verdict) == (
+        Verdict.SKIPPED,
+        Verdict.WARNING,
+        Verdict.SKIPPED,
+    )
+    assert lonely.remedy == "install it"
+    assert "Hailo" in other.found
+
+
+def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> None:
+    """The names in the table are those of the search."""
+    for name in ("apex_0", "ethosu0", "galcore", "accel/accel0"):
+        path = machine / "dev" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    usb = machine / "sys/bus/usb/devices/1-1"
+    usb.mkdir(parents=True)
+    (usb / "idVendor").write_text("1a6e\n")
+    (usb / "idProduct").write_text("089a\n")
+    known = {device for delegate in DELEGATES for device in delegate.devices}
+    assert known == set(find_accelerators(machine))
+
+
+def on(machine: str, minor: int, libc: str = "glibc") -> Platform:
+    """A platform with Python 3.`minor`."""
+    return Platform(machine, (3, minor), libc)
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        (on("aarch64", 13), "pip install ai-edge-litert"),
+        (on("x86_64", 9), "use Python 3.10 to 3.14"),
+        (on("armv7l", 11), "edgecam[tflite]"),
+        (on("armv7l", 13), "64-bit"),
+        (on("armv6l", 11), "no wheel for armv6l"),
+        (on("aarch64", 12, "musl"), "glibc"),
+    ],
+)
+def test_without_a_runtime_the_wheel_for_this_machine_is_named(here: Platform, said: str) -> None:
+    """Or what has to change so that there is one."""
+    missing = Answer(fault="no TFLite runtime is installed: see the docs")
+    found = runtime.judge(missing, here, numpy_version="2.1.0")
+    assert found.verdict is Verdict.ERROR
+    assert said in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "numpy", "verdict"),
+    [
+        ("litert", on("aarch64", 13), "2.4.6", Verdict.OK),
+        ("tflite-runtime", on("armv7l", 11), "1.26.4", Verdict.OK),
+        ("tflite-runtime", on("armv7l", 11), "2.4.6", Verdict.ERROR),
+        ("tflite-runtime", on("aarch64", 11), "1.26.4", Verdict.WARNING),
+    ],
+)
+def test_the_runtime_is_judged_with_the_numpy_beside_it(
+    name: str, here: Platform, numpy: str, verdict: Verdict
+) -> None:
+    """tflite-runtime fails with numpy 2 only when a model is loaded; as a fallback it is slow."""
+    answer = Answer({"name": name, "version": "2.14.0"})
+    assert runtime.judge(answer, here, numpy_version=numpy).verdict is verdict
+
+
+def test_this_python_has_what_edgecam_needs() -> None:
+    """The probes really load the libraries."""
+    assert {finding.verdict for finding in runtime.look(on("x86_64", 11))} == {Verdict.OK}
