@@ -145,8 +145,10 @@ class CaptureWorker:
             what = reader.hangs()
             if what is not None and reader.leave_behind():
                 self._leave_behind(reader, what)
-        if reader.fault is not None:
-            raise reader.fault
+        # Out of the reader: its traceback leads there, and with it all that the driver held.
+        fault, reader.fault = reader.fault, None
+        if fault is not None:
+            raise fault
 
     def _leave_behind(self, reader: Reader, what: str) -> None:
         """Raises CameraLost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from edgecam.capture.camera import Camera
 from edgecam.errors import CameraLost
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.opening import Opening
-from edgecam.pipeline.reader import DriverLimits
+from edgecam.pipeline.reader import DriverLimits, Reader
 from edgecam.pipeline.witness import Witnesses
 from edgecam.records import AgeBasis, Shot, Status
 from edgecam.reports import NoticeKind
@@ -227,3 +228,18 @@ def test_a_frame_that_waits_for_its_engine_is_no_hanging_driver(stage: Stage) ->
     Event().wait(0.4)
     assert stage.told == []
     stage.house.close_slot()
+
+
+def test_nothing_accumulates_over_many_openings(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """A camera that comes and goes for years: neither its threads nor its openings are kept."""
+    # What is logged is kept by the test's own log.
+    caplog.set_level(logging.CRITICAL, logger="edgecam")
+    before = threading.active_count()
+    stage.play(*[HangingCamera(frames=1, hangs_in="") for _ in range(300)], endless())
+    until(lambda: stage.captured > 310)
+    stage.worker.leave()
+    assert stage.thread is not None
+    stage.thread.join(10)
+    gc.collect()
+    assert threading.active_count() <= before
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Reader)]
