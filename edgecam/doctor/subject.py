@@ -62,8 +62,9 @@ class Subject:
         Raises:
             ConfigError: the password's file.
         """
-        own = read_password(self.config.config.mqtt, self.config.folder, self.environ)
-        if own is not None or self.service_environ is self.environ:
+        mqtt = self.config.config.mqtt
+        own = read_password(mqtt, self.config.folder, self.environ)
+        if own is not None or mqtt.username is None or self.service_environ is self.environ:
             return own, False
         for folder in _CREDENTIALS:
             path = self.root / folder / _CREDENTIAL_FILE
