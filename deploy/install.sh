@@ -100,8 +100,8 @@ go_back() {
     journalctl --unit edgecam --lines 15 --no-pager >&2 || true
     [[ $new_release && -d $base/previous ]] ||
         die "it stays installed; look at the lines above, then: systemctl restart edgecam"
-    switch_to "$(readlink -f "$base/previous")"
-    rm -rf "$base/previous" "$failed"
+    switch_back
+    rm -rf "$failed"
     start_service || true
     die "went back to $(basename "$(readlink -f "$base/current")")"
 }

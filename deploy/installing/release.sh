@@ -100,12 +100,21 @@ try_previous() {
         die "the release before this one refuses $config_folder/config.yaml, see above; nothing was changed"
 }
 
+older='' # what `previous` pointed to before the switch
+
 # In one step, so that there is always a release; what was current becomes previous.
 switch_to() {
     local old
     old=$(readlink -e "$base/current" || true)
+    older=$(readlink -e "$base/previous" || true)
     run point "$base/current" "$1"
     if [[ $old && $old != "$1" ]]; then run point "$base/previous" "$old"; fi
+}
+
+# As if the switch had never been.
+switch_back() {
+    point "$base/current" "$(readlink -e "$base/previous")"
+    if [[ $older ]]; then point "$base/previous" "$older"; else rm -f "$base/previous"; fi
 }
 
 point() { ln -s "releases/$(basename "$2")" "$1.new" && mv -T "$1.new" "$1"; }

@@ -75,6 +75,18 @@ start_service() {
     run systemctl "$verb" edgecam.service "${services[@]}"
 }
 
+# Ours; those of the owner are configuration.
+remove_drop_ins() {
+    local folder file
+    for folder in "$units/edgecam.service.d" "$units/edgecam@.service.d"; do
+        [[ -d $folder ]] || continue
+        for file in "$folder"/*.conf; do
+            if ((purge)) || cmp --quiet "$file" "$here/drop-ins/$(basename "$file")"; then run rm -f "$file"; fi
+        done
+        run rmdir --ignore-fail-on-non-empty "$folder"
+    done
+}
+
 uninstall() {
     local services
     if systemd_runs; then
@@ -83,7 +95,8 @@ uninstall() {
     else
         run systemctl --quiet disable edgecam.service 2>/dev/null || true
     fi
-    run rm -rf "$units/edgecam.service" "$units/edgecam@.service" "$units"/edgecam.service.d "$units"/edgecam@.service.d "$base"
+    run rm -rf "$units/edgecam.service" "$units/edgecam@.service" "$base"
+    remove_drop_ins
     if systemd_runs; then run systemctl daemon-reload; fi
     if ((!purge)); then
         say "removed; $config_folder and $data_folder stay, --uninstall --purge removes them too"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import zipfile
 from pathlib import Path
 
 from appliance_checks.box import (
@@ -92,6 +93,20 @@ def _hash() -> str:
     return hashlib.sha256(CONFIG.read_bytes()).hexdigest()
 
 
+def _release_that_does_not_start(wheel: str) -> None:
+    """It passes the trial, and only its `edgecam run` fails."""
+    before, broken = release(), Path("/check/broken") / Path(wheel).name
+    broken.parent.mkdir()
+    with zipfile.ZipFile(wheel) as whole, zipfile.ZipFile(broken, "w") as copy:
+        for name in whole.namelist():
+            fails = name == "edgecam/commands/run.py"
+            copy.writestr(name, b"raise SystemExit(1)" if fails else whole.read(name))
+    failed = run(_INSTALL, "--wheel", str(broken), "--wheels", "/bundle/wheels", "--no-packages").returncode
+    left = len(list((BASE / "releases").iterdir()))
+    back = release() == before and active() and left == 2  # noqa: PLR2004 - it and the one before
+    report("upgrade: a release that does not start is taken back", failed == 1 and back)
+
+
 def _upgrade() -> None:
     first, process, config = release(), prop("MainPID"), _hash()
     broken = Path("/check/edgecam-100.0.0-py3-none-any.whl")
@@ -112,6 +127,7 @@ def _upgrade() -> None:
     done = run(_INSTALL, "--wheel", *newer).returncode
     report("upgrade: once more, nothing changes", done == 0 and prop("MainPID") == process)
 
+    _release_that_does_not_start(newer[0])
     done = run(_INSTALL, "--rollback").returncode
     report("rollback: the old release runs", done == 0 and release() == first and active(), release())
     shutil.rmtree(BASE / "releases" / second / "lib")

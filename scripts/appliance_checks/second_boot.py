@@ -8,6 +8,7 @@ from appliance_checks.box import BASE, CONFIG, active, heard, journal, listen, p
 
 _DATA = Path("/var/lib/edgecam")
 _UNIT = Path("/etc/systemd/system/edgecam.service")
+_OWNERS = Path("/etc/systemd/system/edgecam.service.d/check.conf")
 _PACKAGED = "/usr/share/edgecam/deploy/install.sh"
 
 
@@ -22,9 +23,7 @@ def check() -> None:
 
 def _last_shutdown() -> None:
     said = journal("--boot=-1", "--lines=20")
-    report(
-        "shutdown: edgecam ended by itself, in time", "Deactivated successfully" in said, said[-200:].strip()
-    )
+    report("shutdown: edgecam ended by itself, in time", "Deactivated successfully" in said)
 
 
 def _bad_configuration() -> None:
@@ -41,10 +40,10 @@ def _uninstall() -> None:
     done = run("/newer/deploy/install.sh", "--uninstall").returncode
     gone = not BASE.exists() and not _UNIT.exists() and prop("LoadState") == "not-found"
     report("uninstall: program and units are gone", done == 0 and gone)
-    report("uninstall: configuration and data stay", CONFIG.exists() and _DATA.exists())
+    report("uninstall: configuration and data stay", CONFIG.exists() and _DATA.exists() and _OWNERS.exists())
     report("uninstall: the broker hears that it is gone", heard("availability", "offline"))
     done = run("/newer/deploy/install.sh", "--uninstall", "--purge").returncode
-    left = [str(path) for path in (CONFIG.parent, _DATA) if path.exists()]
+    left = [str(path) for path in (CONFIG.parent, _DATA, _OWNERS.parent) if path.exists()]
     user = run("getent", "passwd", "edgecam").returncode == 0
     report("purge: nothing is left", done == 0 and not left and not user, " ".join(left))
 
