@@ -49,19 +49,22 @@ ROOMS = {
     "decision": room("records", "numpy"),
     "publish": room("records reports errors backoff broker_url tls", "paho amqtt pydantic"),
     "appliance": room("records reports errors", "prometheus_client"),
+    "history": room(),
     "pipeline": room(
         "records reports errors broker_url tls config backoff clock capture model vision inference decision"
-        " publish appliance",
+        " publish appliance history",
         "numpy cv2",
     ),
     "measure": room(
         "records reports errors config clock capture model inference publish appliance pipeline", "numpy"
     ),
-    "doctor": room("errors broker_url tls config clock capture model inference publish appliance pipeline"),
+    "doctor": room(
+        "reports errors broker_url tls config clock capture model inference publish appliance pipeline"
+    ),
     "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
         "records reports errors tls config clock capture model vision inference decision publish appliance"
-        " pipeline client measure doctor broker_url",
+        " history pipeline client measure doctor broker_url",
         "numpy rich",
     ),
     "cli_options": room(outside="typer"),
@@ -79,7 +82,7 @@ PURE = (
     "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate", "pipeline.deadline", "pipeline.strain",
     "publish.discovery", "publish.entities", "pipeline.announcing",
-    "pipeline.vitality",
+    "pipeline.vitality", "history.shelf",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from edgecam import __version__
-from edgecam.appliance.board import device_id
 from edgecam.commands.consoles import result_console
 from edgecam.commands.doctor_view import Report
 from edgecam.doctor.configuration import load
@@ -45,8 +44,7 @@ def doctor(
     # What the doors would log, the findings say.
     logging.getLogger("edgecam").addHandler(logging.NullHandler())
     loaded, faults = load(path, sets=sets, environ=os.environ)
-    device = device_id() if loaded is None or loaded.config.device == "auto" else loaded.config.device
-    subject = Subject(os.environ, loaded, device, opens_cameras)
+    subject = Subject(os.environ, loaded, opens_cameras)
     secrets = subject.secrets()
     console = result_console()
     found = _with_progress(
@@ -55,7 +53,7 @@ def doctor(
     findings = (finding.without(secrets) for finding in found)
     if as_json:
         known = list(findings)
-        print(json.dumps(_answer(known, device, subject), indent=2, ensure_ascii=False))
+        print(json.dumps(_answer(known, subject), indent=2, ensure_ascii=False))
     else:
         known = []
         report = Report(console)
@@ -75,14 +73,14 @@ def _with_progress(checks: Iterable[Check], console: Console) -> Iterator[Findin
         yield from examine(checks, began=lambda check: status.update(escape(f"{check.area}: {check.name}")))
 
 
-def _answer(findings: Sequence[Finding], device: str, subject: Subject) -> dict[str, Any]:
+def _answer(findings: Sequence[Finding], subject: Subject) -> dict[str, Any]:
     counts = Counter(finding.verdict for finding in findings)
     worst = next((v for v in (Verdict.ERROR, Verdict.WARNING) if counts[v]), Verdict.OK)
     path = subject.loaded.path if subject.loaded else None
     return {
         "schema": 1,
         "version": __version__,
-        "device": device,
+        "device": subject.device,
         "config": None if path is None else str(path),
         "verdict": worst,
         "exit_code": exit_code(findings),

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from edgecam.appliance.board import board_stats
+from edgecam.appliance.gauges import ask_firmware, passive_trip_c
 from edgecam.doctor.finding import Area, Finding, Verdict
+from edgecam.reports import Limit, Limits
 
-# Bits of the Raspberry Pi's firmware, now; 16 higher the same since boot.
-_UNDER_VOLTAGE = 1 << 0
-_SLOWED = {1 << 1: "frequency capped", 1 << 2: "throttled", 1 << 3: "slowed for heat"}
-_SINCE_BOOT = 16
+_SLOWED = {
+    Limit.FREQUENCY_CAPPED: "frequency capped",
+    Limit.THROTTLED: "throttled",
+    Limit.SOFT_TEMP_LIMIT: "near its limit of heat",
+}
 _HOT_C = 80.0
 _LOW_MEMORY_BYTES = 100_000_000
 # No machine that runs this has a clock before it.
 _EARLIEST_YEAR = 2025
 
 
-def look_at_power(root: Path = Path("/")) -> Iterator[Finding]:
-    """Under-voltage, throttling and temperature, where the board tells."""
-    stats = board_stats(root)
-    yield _power(stats.throttled)
-    if stats.temperature_c is None:
+def look_at_power(
+    root: Path = Path("/"), *, ask: Callable[[], int | None] = ask_firmware
+) -> Iterator[Finding]:
+    """Under-voltage, throttling and temperature, where the board tells.
+
+    Args:
+        root: where `sys` lies.
+        ask: the firmware's bits, for want of the kernel's word.
+    """
+    stats = board_stats(root, firmware_bits=ask())
+    yield _power(stats.limits)
+    heat_c, hot_c = stats.temperature_c, passive_trip_c(root) or _HOT_C
+    if heat_c is None:
         yield Finding(Area.BOARD, "temperature", Verdict.SKIPPED, "this board does not tell it")
-    elif stats.temperature_c >= _HOT_C:
-        text = f"{stats.temperature_c:.0f} °C: it slows down, or will"
+    elif heat_c >= hot_c:
+        text = f"{heat_c:.0f} °C: from {hot_c:.0f} °C on it is slowed down"
         remedy = "give it a heat sink, a fan or shade; max_fps or gate: motion let it work less"
         yield Finding(Area.BOARD, "temperature", Verdict.WARNING, text, remedy)
     else:
-        yield Finding(Area.BOARD, "temperature", Verdict.OK, f"{stats.temperature_c:.0f} °C")
+        yield Finding(Area.BOARD, "temperature", Verdict.OK, f"{heat_c:.0f} °C")
 
 
 def look_at_memory(root: Path = Path("/")) -> Iterator[Finding]:
@@ -77,23 +88,22 @@ def look_at_clock(is_synced: Callable[[], bool], now: datetime, root: Path = Pat
     yield Finding(Area.BOARD, "clock", verdict, text, remedy)
 
 
-def _power(bits: int | None) -> Finding:
-    if bits is None:
+def _power(limits: Limits | None) -> Finding:
+    if limits is None:
         return Finding(Area.BOARD, "power", Verdict.SKIPPED, "this board does not tell it")
     supply = "use the supply made for this board, and a short cable; unplug what draws much from USB"
-    if bits & _UNDER_VOLTAGE:
+    if Limit.UNDER_VOLTAGE in limits.now:
         return Finding(Area.BOARD, "power", Verdict.ERROR, "under-voltage now", supply)
-    slowed = [word for bit, word in _SLOWED.items() if bits & bit]
-    if slowed:
+    if slowed := _in_words(limits.now):
         remedy = "see the temperature: give it a heat sink, a fan or shade"
-        return Finding(Area.BOARD, "power", Verdict.WARNING, f"{', '.join(slowed)} now", remedy)
-    before = bits >> _SINCE_BOOT
-    if before & _UNDER_VOLTAGE:
+        return Finding(Area.BOARD, "power", Verdict.WARNING, f"{slowed} now", remedy)
+    if Limit.UNDER_VOLTAGE in limits.since_boot:
         return Finding(Area.BOARD, "power", Verdict.WARNING, "under-voltage since boot, not now", supply)
-    slowed = [word for bit, word in _SLOWED.items() if before & bit]
-    if slowed:
+    if slowed := _in_words(limits.since_boot):
         remedy = "watch it under load; a heat sink or fan helps"
-        return Finding(
-            Area.BOARD, "power", Verdict.WARNING, f"{', '.join(slowed)} since boot, not now", remedy
-        )
+        return Finding(Area.BOARD, "power", Verdict.WARNING, f"{slowed} since boot, not now", remedy)
     return Finding(Area.BOARD, "power", Verdict.OK, "neither under-voltage nor throttling since boot")
+
+
+def _in_words(limits: Iterable[Limit]) -> str:
+    return ", ".join(_SLOWED[limit] for limit in limits if limit in _SLOWED)

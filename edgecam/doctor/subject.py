@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from edgecam.appliance.board import INSTANCE_VARIABLE, device_id, instance_name
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.password import read_password
 from edgecam.config.source import parse_source
 from edgecam.errors import ConfigError
 
-# As deploy/install.sh lays it out; of an instance, its name comes after a dash.
+# As deploy/install.sh lays it out, and the unit of instances, whose name comes after a dash.
 _ETC = Path("etc/edgecam")
 _STATE = Path("var/lib/edgecam")
 _CREDENTIALS = ("etc/credstore", "run/credstore", "usr/lib/credstore")
@@ -29,8 +30,6 @@ class Subject:
     environ: Mapping[str, str]
     loaded: LoadedConfig | None
     """None: there is no configuration that can be used."""
-    device: str
-    """This box in topics."""
     opens_cameras: bool = True
     root: Path = Path("/")
     """Where `proc`, `sys`, `dev`, `etc` and `var` lie."""
@@ -42,8 +41,15 @@ class Subject:
         return self.loaded
 
     @property
+    def device(self) -> str:
+        """This box in topics."""
+        if self.loaded is not None and self.loaded.config.device != "auto":
+            return self.loaded.config.device
+        return device_id(self.root, instance=instance_name(self.service_environ))
+
+    @property
     def service_environ(self) -> Mapping[str, str]:
-        """What the service has: as ours, with the folder for states that systemd would give it.
+        """What the service has: as ours, with what its unit says of folder and instance.
 
         The doctor is run by hand, and a configuration in /etc/edgecam is the service's.
         """
@@ -52,9 +58,10 @@ class Subject:
             return self.environ
         if path.absolute().parent != self.root / _ETC:
             return self.environ
-        name = "" if path.stem == "config" else f"-{path.stem}"
-        state = self.root / _STATE.with_name(_STATE.name + name)
-        return {**self.environ, "STATE_DIRECTORY": str(state)}
+        if path.stem == "config":
+            return {**self.environ, "STATE_DIRECTORY": str(self.root / _STATE)}
+        state = self.root / _STATE.with_name(f"{_STATE.name}-{path.stem}")
+        return {**self.environ, "STATE_DIRECTORY": str(state), INSTANCE_VARIABLE: path.stem}
 
     def password(self) -> tuple[str | None, bool]:
         """The broker's password, and whether there is one that only the service and root may read.

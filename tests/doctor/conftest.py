@@ -33,6 +33,6 @@ def subject(tmp_path: Path, machine: Path) -> MakeSubject:
         path.write_text(json.dumps(whole), encoding="utf-8")
         environ = {"STATE_DIRECTORY": str(tmp_path / "state")} if environ is None else environ
         loaded = load_config(path, environ=environ)
-        return Subject(environ, loaded, loaded.config.device, root=root)
+        return Subject(environ, loaded, root=root)
 
     return make

@@ -172,7 +172,19 @@ def test_the_services_credential_is_used_where_it_may_be_read(machine: Path, gua
     }
     path = write(machine, "etc/edgecam/config.yaml", json.dumps(config))
     write(machine, "etc/credstore/edgecam.mqtt-password", "hunter2\n")
-    made = Subject({}, load_config(path, environ={}), "box", root=machine)
+    made = Subject({}, load_config(path, environ={}), root=machine)
     assert ask(made)["connection"].verdict is Verdict.OK
     assert made.service_environ["STATE_DIRECTORY"] == str(machine / "var/lib/edgecam")
     assert {"hunter2", "s3cret%21", "s3cret!"} <= made.secrets()
+
+
+def test_an_instance_has_its_own_folder_and_device_id(machine: Path) -> None:
+    """As the unit gives them to /etc/edgecam/NAME.yaml; of a file elsewhere nothing is guessed."""
+    write(machine, "proc/device-tree/serial-number", "10000000ABCDEF01\0")
+    path = write(machine, "etc/edgecam/porch.yaml", "{}")
+    made = Subject({}, load_config(path, environ={}), root=machine)
+    assert made.device == "10000000abcdef01-porch"
+    assert made.service_environ["STATE_DIRECTORY"] == str(machine / "var/lib/edgecam-porch")
+    elsewhere = write(machine, "home/porch.yaml", "{}")
+    other = Subject({}, load_config(elsewhere, environ={}), root=machine)
+    assert (other.device, other.service_environ) == ("10000000abcdef01", {})

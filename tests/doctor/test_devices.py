@@ -119,6 +119,41 @@ def test_a_device_of_a_group_that_we_are_not_in_names_the_command(
     assert remedy in found.remedy
 
 
+def fake_package(folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
+    """A package that the children of the doctor import in the place of the real one."""
+    for name, source in files.items():
+        write(folder / "fake", name, source)
+    monkeypatch.syspath_prepend(str(folder / "fake"))
+
+
+def test_a_picamera2_that_was_built_for_another_numpy_is_told_with_the_remedy(
+    subject: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import is made in a child; the remedy is the command."""
+    clash = "numpy.dtype size changed, may indicate binary incompatibility. Expected 96, got 88"
+    fake_package(tmp_path, monkeypatch, {"picamera2/__init__.py": f"raise ValueError({clash!r})"})
+    found = camera(subject, "picamera2:0")
+    assert found.verdict is Verdict.ERROR
+    assert "another numpy" in found.found
+    assert "numpy<2" in found.remedy
+
+
+def test_a_runtime_that_aborts_is_an_error_of_runtime_and_model_and_ends_nothing_else(
+    subject: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: ModuleType
+) -> None:
+    """As a processor without the instructions of the wheel does it; its last words are told."""
+    dying = "import os, sys\nprint('Illegal instruction: avx9', file=sys.stderr, flush=True)\nos.abort()\n"
+    files = {"ai_edge_litert/__init__.py": "", "ai_edge_litert/interpreter.py": dying}
+    fake_package(tmp_path, monkeypatch, files)
+    tiny.write_folder(tmp_path / "pets", tiny.Tiny())
+    (model,) = models.look(subject(models={"default": {"path": "pets"}}), "default")
+    *_, tflite = runtime.look(on("aarch64", 11))
+    assert (model.verdict, tflite.verdict) == (Verdict.ERROR, Verdict.ERROR)
+    assert "SIGABRT: Illegal instruction: avx9" in model.found
+    assert "SIGABRT" in tflite.found
+    assert "pip install ai-edge-litert" in tflite.remedy
+
+
 def test_a_wrong_hash_is_told_with_both(subject: MakeSubject, tiny: ModuleType, tmp_path: Path) -> None:
     """An error for a model in use, a warning for one that no camera uses."""
     tiny.write_folder(tmp_path / "pets", tiny.Tiny())

@@ -32,13 +32,13 @@ def only(findings: list[Finding], name: str) -> Finding:
         ("0x50005", Verdict.ERROR, "under-voltage now"),
         ("0x50000", Verdict.WARNING, "under-voltage since boot"),
         ("0x4", Verdict.WARNING, "throttled now"),
-        ("0x80000", Verdict.WARNING, "slowed for heat since boot"),
+        ("0x80000", Verdict.WARNING, "near its limit of heat since boot"),
     ],
 )
 def test_the_firmwares_bits_are_told_in_words(machine: Path, bits: str, verdict: Verdict, said: str) -> None:
     """Now before then, the supply before the heat; what is not well has a remedy."""
     write(machine, "sys/devices/platform/soc/soc:firmware/get_throttled", f"{bits}\n")
-    power = only(list(board.look_at_power(machine)), "power")
+    power = only(list(board.look_at_power(machine, ask=lambda: None)), "power")
     assert power.verdict is verdict
     assert said in power.found
     assert bool(power.remedy) is (verdict is not Verdict.OK)
@@ -46,15 +46,21 @@ def test_the_firmwares_bits_are_told_in_words(machine: Path, bits: str, verdict:
 
 def test_a_board_that_tells_nothing_is_no_fault(machine: Path) -> None:
     """Skipped, each by name."""
-    findings = [*board.look_at_power(machine), *board.look_at_memory(machine)]
+    findings = [*board.look_at_power(machine, ask=lambda: None), *board.look_at_memory(machine)]
     assert {finding.verdict for finding in findings} == {Verdict.SKIPPED}
+
+
+def test_where_the_kernel_is_silent_the_firmware_is_asked(machine: Path) -> None:
+    """As vcgencmd says it."""
+    power = only(list(board.look_at_power(machine, ask=lambda: 0x50005)), "power")
+    assert (power.verdict, power.found) == (Verdict.ERROR, "under-voltage now")
 
 
 def test_heat_and_little_memory_are_warned_of(machine: Path) -> None:
     """With figures."""
     write(machine, "sys/class/thermal/thermal_zone0/temp", "82400\n")
     write(machine, "proc/meminfo", "MemTotal: 500000 kB\nMemAvailable:   61000 kB\n")
-    heat = only(list(board.look_at_power(machine)), "temperature")
+    heat = only(list(board.look_at_power(machine, ask=lambda: None)), "temperature")
     memory = only(list(board.look_at_memory(machine)), "memory")
     assert (heat.verdict, memory.verdict) == (Verdict.WARNING, Verdict.WARNING)
     assert "82 °C" in heat.found
