@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
 from edgecam.inference.engine import EngineInfo
+from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import chatter_caught
 from edgecam.records import TensorSpec
 
@@ -105,7 +106,9 @@ class LiteRtEngine:
 
     def close(self) -> None:
         """Let the interpreter and its memory go; may be called twice."""
-        self._interpreter = None
+        if self._interpreter is not None:
+            self._interpreter = None
+            give_back_memory()
 
     def __enter__(self) -> Self:
         return self
