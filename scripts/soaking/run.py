@@ -6,6 +6,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -158,6 +159,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     wishes = parser.parse_args()
+    # Whoever ends it early must not leave brokers and edgecams behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {wishes.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="edgecam-soak-"))
     found = soak(folder, minutes=wishes.minutes, seed=wishes.seed)
