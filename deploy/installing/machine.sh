@@ -20,6 +20,7 @@ require_distribution() {
     version=$(os_field VERSION_ID)
     [[ $(os_field ID) != debian && $(os_field ID) != raspbian ]] || ((${version%%.*:-13} >= 12)) ||
         die "$name has no Python 3.11; edgecam needs bookworm (12) or newer"
+    command -v systemctl >/dev/null || ((dry_run)) || die "there is no systemd here, which is to start edgecam on boot"
     say "on $name, $(uname -m)"
 }
 
