@@ -14,7 +14,7 @@ from edgecam.capture.v4l2_device import query_device
 from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, SourceKind, parse_source
 from edgecam.doctor.finding import Area, Finding, Verdict, told
-from edgecam.doctor.probing import probe
+from edgecam.doctor.probing import Answer, probe
 from edgecam.doctor.processes import Process, holders, lock_holder, running_edgecams
 from edgecam.doctor.subject import Subject
 from edgecam.errors import CameraLost, SourceError
@@ -25,6 +25,7 @@ OPEN_S = 20.0
 """and how long opening it may take: libraries load for seconds on a small board."""
 DEADLINE_S = OPEN_S + FIRST_FRAME_S + 5.0
 _REACH_S = 3.0
+_LOCAL = frozenset({SourceKind.V4L2, SourceKind.PICAMERA2})
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
@@ -152,7 +153,7 @@ def _first_frame(subject: Subject, name: str, camera: CameraConfig, source: Sour
         remedy = "update its driver and libraries (apt full-upgrade), or use another camera"
         return Finding(Area.CAMERAS, name, Verdict.ERROR, text, remedy)
     if answer.fault:
-        return _unopened(subject, name, source, answer.fault)
+        return _unopened(subject, name, source, answer)
     if not subject.opens_cameras:
         text = f"{source.shown}: nothing stands in its way; not opened, as --no-open asks"
         return Finding(Area.CAMERAS, name, Verdict.OK, text)
@@ -164,17 +165,17 @@ def _first_frame(subject: Subject, name: str, camera: CameraConfig, source: Sour
     return Finding(Area.CAMERAS, name, Verdict.OK, text)
 
 
-def _unopened(subject: Subject, name: str, source: Source, fault: str) -> Finding:
+def _unopened(subject: Subject, name: str, source: Source, answer: Answer) -> Finding:
     """Why a camera did not open: perhaps another program has it, our own service perhaps."""
     if source.kind is SourceKind.V4L2:
         programs = holders(Path(source.target).resolve(), subject.root)
         if programs:
             return _held(name, source, programs)
+    shown = answer.fault if source.shown in answer.fault else f"{source.shown}: {answer.fault}"
     edgecams = running_edgecams(subject.root)
-    local = source.kind in {SourceKind.V4L2, SourceKind.PICAMERA2}
-    if local and edgecams and os.getuid() != 0:
-        text = f"{fault.partition('; ')[0]}; {edgecams[0]} runs, and most probably has it"
-        remedy = "sudo edgecam doctor sees who has it; or stop the service first"
+    # Others' programs are seen by root alone; a missing library is nobody's.
+    if edgecams and source.kind in _LOCAL and os.getuid() != 0 and answer.values.get("kind") == "CameraLost":
+        text = f"{shown.partition('; ')[0]}; {edgecams[0]} may have it"
+        remedy = "ask with sudo, which shows who has it; or stop the service first"
         return Finding(Area.CAMERAS, name, Verdict.WARNING, text, remedy)
-    shown = fault if source.shown in fault else f"{source.shown}: {fault}"
     return told(Area.CAMERAS, name, shown)

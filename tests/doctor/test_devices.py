@@ -84,10 +84,26 @@ def test_another_program_that_has_the_camera_is_named(subject: MakeSubject, mach
     """When it does not open: merely to have it open does no harm."""
     write_process(machine, 7, "motion", files=("/dev/video99",))
     made = subject(cameras={"main": {"source": "v4l2:/dev/video99"}})
-    found = cameras._unopened(made, "main", parse_source("v4l2:/dev/video99"), "it is in use; end it")
+    lost = Answer({"kind": "CameraLost"}, fault="it is in use; end it")
+    found = cameras._unopened(made, "main", parse_source("v4l2:/dev/video99"), lost)
     assert found.verdict is Verdict.ERROR
     assert "held by motion (pid 7)" in found.found
     assert "motion" not in camera(subject, "v4l2:/dev/video99").found
+
+
+def test_a_user_who_may_not_see_it_hears_that_our_service_may_have_the_camera(
+    subject: MakeSubject, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not where a library is missing, which nobody can hold."""
+    write_process(machine, 12, "edgecam", "run")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    made, source = subject(cameras={"main": {"source": "picamera2:0"}}), parse_source("picamera2:0")
+    lost = Answer({"kind": "CameraLost"}, fault="picamera2:0: in use; end it")
+    missing = Answer({"kind": "SourceError"}, fault="picamera2:0: no module; install it")
+    found = [cameras._unopened(made, "main", source, answer) for answer in (lost, missing)]
+    assert [finding.verdict for finding in found] == [Verdict.WARNING, Verdict.ERROR]
+    assert "edgecam run (pid 12) may have it" in found[0].found
+    assert found[1].remedy == "install it"
 
 
 def test_a_camera_that_libcamera_has_locked_is_held(subject: MakeSubject, machine: Path) -> None:

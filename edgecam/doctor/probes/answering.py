@@ -16,7 +16,7 @@ def answer(name: str, request: dict[str, Any]) -> None:
     try:
         values: dict[str, Any] = importlib.import_module(f"edgecam.doctor.probes.{name}").look(request)
     except EdgecamError as error:
-        values = {"fault": str(error)}
+        values = {"fault": str(error), "kind": type(error).__name__}
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
         values = {"fault": f"{type(error).__name__}: {error}"}
     print(f"\n{json.dumps(values)}", flush=True)  # noqa: T201 - the parent reads it
