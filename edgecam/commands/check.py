@@ -75,9 +75,7 @@ def _faults_of_broker(loaded: LoadedConfig, environ: Mapping[str, str]) -> Itera
         try:
             read()
         except ConfigError as error:
-            for problem in error.problems:
-                text = f"{problem.where}: {problem.text}"
-                yield loaded.problem(tuple(problem.path.split(".")), text) if problem.path else problem
+            yield from loaded.placed(error).problems
 
 
 def _missing_files(loaded: LoadedConfig) -> Iterator[Problem]:

@@ -45,6 +45,17 @@ class LoadedConfig:
         """A fault that only showed later, at the place where its key, or what holds it, was written."""
         return Fault(self.tree.place_of(keys), keys, text).as_problem()
 
+    def placed(self, error: ConfigError) -> ConfigError:
+        """Faults of a file that the configuration names, at the places where it is named."""
+        return ConfigError(
+            [
+                self.problem(tuple(problem.path.split(".")), f"{problem.where}: {problem.text}")
+                if problem.path
+                else problem
+                for problem in error.problems
+            ]
+        )
+
 
 def load_config(
     path: Path | None,

@@ -55,8 +55,11 @@ class OrderBook:
         loaded = load_config(self.path, sets=self._sets, environ=self._environ, stand_in=stand_in)
         config = loaded.config
         plan = assemble(loaded)
-        read_tls(config.mqtt, loaded.folder)
-        password = read_password(config.mqtt, loaded.folder, self._environ)
+        try:
+            read_tls(config.mqtt, loaded.folder)
+            password = read_password(config.mqtt, loaded.folder, self._environ)
+        except ConfigError as error:
+            raise loaded.placed(error) from None
         instance = instance_name(self._environ)
         device = device_id(instance=instance) if config.device == "auto" else config.device
         return Orders(loaded, plan, device, password)

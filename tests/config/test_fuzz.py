@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecam.errors import ConfigError, Problem
+from edgecam.pipeline.orders import OrderBook
 
 
 @pytest.fixture
@@ -93,3 +94,15 @@ def test_a_model_that_is_not_there_is_refused_where_it_is_named(folder: Path) ->
     path = folder / "config.yaml"
     path.write_text("models:\n  default: {path: nowhere}\n", encoding="utf-8")
     assert judge(path) is Verdict.REFUSED
+
+
+@pytest.mark.parametrize("mqtt", ["{username: me, password_file: nowhere}", "{tls: {ca: nowhere}}"])
+def test_a_file_that_is_not_there_is_refused_where_it_is_named(folder: Path, mqtt: str) -> None:
+    """By `check`, and by a run that starts or takes up a change."""
+    path = folder / "config.yaml"
+    path.write_text(
+        f"device: a\nmqtt: {mqtt.removesuffix('}')}, url: 'mqtts://broker.example'}}\n", encoding="utf-8"
+    )
+    assert judge(path) is Verdict.REFUSED
+    with pytest.raises(ConfigError, match=rf"^{path}:2:[0-9]+: mqtt\..*nowhere"):
+        OrderBook(path, sets=[], environ={}).read()
