@@ -209,7 +209,7 @@ def _board(reading: Reading) -> Iterator[Metric]:
             "edgecam_throttled", "What the firmware says of power and heat: 1 now, or since boot.",
             labels=["kind", "when"],
         )  # fmt: skip
-        for place, kind in enumerate(("under_voltage", "frequency_capped", "throttled", "soft_limit")):
+        for place, kind in enumerate(("under_voltage", "frequency_capped", "throttled", "soft_temp_limit")):
             bits.add_metric([kind, "now"], board.throttled >> place & 1)
             bits.add_metric([kind, "since_boot"], board.throttled >> place + 16 & 1)
         yield bits
