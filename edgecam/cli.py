@@ -26,6 +26,8 @@ from edgecam.cli_options import (
     BenchSize,
     BenchThreads,
     Config,
+    HistoryFolder,
+    HistorySince,
     Labels,
     Mean,
     Sets,
@@ -175,6 +177,20 @@ def watch(
         plain=plain,
         as_json=as_json,
     )
+
+
+@app.command()
+def history(
+    *,
+    since: HistorySince = None,
+    camera: Annotated[str | None, typer.Option(help="One camera; default: all.")] = None,
+    folder: HistoryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the events that are kept on this device, and their pictures."""
+    from edgecam.commands.history import history as command
+
+    command(since=since, camera=camera, folder=folder, as_json=as_json)
 
 
 @app.command()

@@ -38,6 +38,21 @@ Mean = Annotated[
 ]
 Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
 
+HistorySince = Annotated[
+    str | None,
+    typer.Option(
+        help="Only what came since: 30m, 2h, 7d ago, or 2026-01-31 or 2026-01-31T12:00 in local time.",
+        metavar="AGO|DATE",
+    ),
+]
+HistoryFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder for states; default: $STATE_DIRECTORY, ~/.local/state/edgecam; "
+        "the service's is /var/lib/edgecam."
+    ),
+]
+
 BenchModel = Annotated[
     str | None,
     typer.Argument(

@@ -24,6 +24,8 @@ class NoticeKind(StrEnum):
     OUTBOX_LOSS = "outbox_loss"
     OUTBOX_DEGRADED = "outbox_degraded"
     OUTBOX_RESTORED = "outbox_restored"
+    HISTORY_DEGRADED = "history_degraded"
+    HISTORY_RESTORED = "history_restored"
     METRICS_FAILED = "metrics_failed"
     METRICS_BACK = "metrics_back"
     PUBLISH_REFUSED = "publish_refused"
@@ -153,12 +155,26 @@ class BoardStats:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryStats:
+    """What is kept on this device; counts from the start of the program."""
+
+    events: int
+    pictures: int
+    lost: int
+    """Events and pictures that could not be kept."""
+    bytes: int
+    """What all of it takes on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How well this process runs."""
 
     uptime_s: float
     cameras: Mapping[str, CameraStats]
     board: BoardStats = BoardStats()
+    history: HistoryStats | None = None
+    """None: nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)

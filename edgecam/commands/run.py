@@ -15,7 +15,7 @@ from edgecam.appliance.logs import set_up_logging
 from edgecam.appliance.systemd import Notifier
 from edgecam.commands.leaving import leave_wedged
 from edgecam.commands.signals import ReloadSignal, StopSignals
-from edgecam.config.state_folder import outbox_path
+from edgecam.config.state_folder import history_path, outbox_path
 from edgecam.errors import EXIT_INTERRUPTED, EdgecamError, WedgedError
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
@@ -97,6 +97,7 @@ def run(
         password=orders.password,
         instance=instance_name(environ),
         outbox=outbox_path(config.mqtt.outbox, loaded.folder, environ),
+        history=history_path(environ),
         witnesses=[trace] if trace else [],
         reload=reloader.ask,
     )

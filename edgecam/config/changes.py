@@ -89,6 +89,7 @@ EFFECTS = {
     "mqtt.commands": Effect.LINK,
     "mqtt.outbox": Effect.RESTART,
     "mqtt.home_assistant": Effect.LINK,
+    "history": Effect.RESTART,
     "metrics": Effect.RESTART,
     "log": Effect.LIVE,
 }

@@ -304,6 +304,19 @@ class LogConfig(Block):
     """`text` lines, `json` lines, or `auto`: text, made for the journal when systemd reads it."""
 
 
+class HistoryConfig(Block):
+    """Evidence: events and their pictures, in the folder for states, readable by edgecam's user alone."""
+
+    enabled: bool = False
+    """Keep it; `edgecam history` lists it."""
+    max_mb: int = Field(default=200, ge=10, le=1_000_000)
+    """Megabytes that it may take; the oldest goes first."""
+    keep_days: int = Field(default=30, ge=1, le=36_500)
+    """Days after which it goes, whatever room there is."""
+    pictures: bool = True
+    """Keep a JPEG of the frame with which each episode began, too."""
+
+
 class MetricsConfig(Block):
     """Metrics for Prometheus: `GET /metrics` over HTTP, without a login and without encryption."""
 
@@ -341,6 +354,8 @@ class Config(Block):
     there; a model is loaded when a camera first needs it."""
     mqtt: MqttConfig = MqttConfig()
     """The broker, and what is published."""
+    history: HistoryConfig = HistoryConfig()
+    """Evidence on this device."""
     metrics: MetricsConfig = MetricsConfig()
     """Metrics for Prometheus."""
     log: LogConfig = LogConfig()

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgecam.config.schema import OutboxConfig
 
 _NAME = "outbox.db"
+_HISTORY = "history"
 # Of a service without a home and without systemd's StateDirectory.
 _LAST_RESORT = Path("/var/lib/edgecam")
 
@@ -23,6 +24,11 @@ def outbox_path(outbox: OutboxConfig, folder: Path, environ: Mapping[str, str]) 
     if outbox.path == "memory":
         return None
     return state_folder(environ) / _NAME if outbox.path == "auto" else folder / outbox.path
+
+
+def history_path(environ: Mapping[str, str], *, state: Path | None = None) -> Path:
+    """The folder of the evidence; `state`: the folder for states, if it is another one."""
+    return (state or state_folder(environ)) / _HISTORY
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

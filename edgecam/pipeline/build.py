@@ -18,6 +18,7 @@ from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import EngineWorker, Station
+from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.lane import Lane, Rules
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.opening import Opening
@@ -90,6 +91,7 @@ def build_lane(
     run_id: str,
     witness: Witness,
     snapshots: Snapshots | None,
+    evidence: Evidence | None,
 ) -> Lane:
     """One camera's lane; its slot is nobody's until an engine is built for it."""
     decider = Decider(
@@ -105,6 +107,7 @@ def build_lane(
         ledger=Ledger(camera, start_ns=clock.boot_ns(), witness=witness),
         desk=Desk(camera, decider, publisher, prediction_interval_ns=rules.prediction_interval_ns),
         snapshots=snapshots,
+        evidence=evidence,
     )
 
 

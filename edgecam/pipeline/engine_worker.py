@@ -283,8 +283,8 @@ class EngineWorker:
         if lane.gate is not None:
             lane.gate.classified(prepared.picked.glance)
         lane.desk.send()
-        if began and lane.snapshots is not None:
-            lane.snapshots.take(frame)
+        if began:
+            lane.episode_began(frame)
         # Booked last: a recording has ended only when its last frame was decided on.
         lane.ledger.finish(result)
         self._weigh(lane, prepared, result, now_ns=decided_ns)

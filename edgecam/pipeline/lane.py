@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from edgecam.decision.watchlist import Watchlist
 from edgecam.pipeline.desk import Desk
+from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
 from edgecam.pipeline.snapshots import Snapshots
+from edgecam.records import Frame
 from edgecam.vision.geometry import View
 from edgecam.vision.motion import GateRules, MotionGate
 
@@ -58,6 +60,15 @@ class Lane:
     desk: Desk
     snapshots: Snapshots | None = None
     """None: none are made."""
+    evidence: Evidence | None = None
+    """None: none is kept."""
+
+    def episode_began(self, frame: Frame) -> None:
+        """With this frame: its picture is shown and kept, where that is wanted."""
+        if self.snapshots is not None:
+            self.snapshots.take(frame)
+        if self.evidence is not None:
+            self.evidence.show(frame, self.view)
 
     def follow(self, rules: Rules) -> None:
         """Go by these from now on; for the thread that owns the engine, or when there is none."""

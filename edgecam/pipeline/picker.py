@@ -74,8 +74,8 @@ class Picker:
         plan = self._chain_of(lane.camera).plan_of(frame)
         if lane.gate.admits(frame.image, captured_ns=frame.captured_ns, plan=plan):
             return Picked(frame, run.probe, lane.gate.last)
-        if lane.desk.still(frame.captured_ns) and lane.snapshots is not None:
-            lane.snapshots.take(frame)
+        if lane.desk.still(frame.captured_ns):
+            lane.episode_began(frame)
         lane.ledger.skip(SkipCause.STILL, frame.seq)
         return None
 

@@ -22,6 +22,7 @@ from edgecam.reports import (
     CameraInfo,
     CameraReading,
     CameraStats,
+    HistoryStats,
     Info,
     LinkReading,
     ModelInfo,
@@ -33,10 +34,18 @@ from edgecam.reports import (
 class Reporter:
     """Gathers what the workers know and hands it to the publisher."""
 
-    def __init__(self, plan: Plan, publisher: Publisher, *, board: Callable[[], BoardStats]) -> None:
-        """Args: what runs, who publishes it, how the board does; the uptime begins now."""
+    def __init__(
+        self,
+        plan: Plan,
+        publisher: Publisher,
+        *,
+        board: Callable[[], BoardStats],
+        history: Callable[[], HistoryStats] | None,
+    ) -> None:
+        """Args: what runs, who publishes it, how board and evidence do; the uptime begins now."""
         self._plan = plan
         self._board = board
+        self._history = history
         self._publisher = publisher
         self._started_ns = clock.boot_ns()
         self._telling = Lock()
@@ -51,7 +60,8 @@ class Reporter:
         now_ns = clock.boot_ns()
         cameras = {name: lane.ledger.report(now_ns=now_ns) for name, lane in lanes.items()}
         uptime_s = (now_ns - self._started_ns) / 1e9
-        self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=self._board()))
+        history = None if self._history is None else self._history()
+        self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=self._board(), history=history))
         return cameras
 
     def tell_info(self, engines: Mapping[str, EngineWorker]) -> None:

@@ -21,6 +21,7 @@ from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.board_watch import BoardWatch
 from edgecam.pipeline.condition import Condition, condition_of, signs_of
 from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
 from edgecam.pipeline.snapshots import Snapshots
@@ -45,7 +46,8 @@ log = logging.getLogger(__name__)
 _CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
 _SNAPSHOTS_STOP_S = 0.5
-_PUBLISH_STOP_S = 4.2
+_HISTORY_STOP_S = 0.5
+_PUBLISH_STOP_S = 3.7
 _METRICS_STOP_S = 0.2
 # What it has to say is no answer to anybody: without it the broker's will says enough.
 _ABANDON_S = 1.5
@@ -65,6 +67,7 @@ class Runner:
         password: str | None,
         instance: str = "",
         outbox: Path | None = None,
+        history: Path | None = None,
         witnesses: Sequence[Witness] = (),
         reload: Callable[[Reply], None] | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class Runner:
             password: for the broker.
             instance: tells several edgecams of one device apart.
             outbox: the file in which events outlive this run; None: they end with it.
+            history: the folder of the evidence; None: none is kept, whatever the configuration says.
             witnesses: see every frame pass.
             reload: told that somebody afar wants the configuration read anew; None: that cannot be.
         """
@@ -85,7 +89,8 @@ class Runner:
         self._failure: BaseException | None = None
         self._device, self._password = device, password
         self._snapshot_crew, self._metrics_crew = Crew(self._fail), Crew(self._fail)
-        self._board_crew = Crew(self._fail)
+        self._board_crew, self._evidence_crew = Crew(self._fail), Crew(self._fail)
+        self._evidence = _evidence(loaded.config, history, self.tell)
         self._metering = _metering(loaded.config, self)
         witness = Witnesses([*witnesses, *([self._metering] if self._metering else [])])
         self._uplink = Uplink(
@@ -100,9 +105,15 @@ class Runner:
             outbox=outbox,
             witness=witness if witnesses else None,
             instance=instance,
+            decided=self._evidence.decided if self._evidence else None,
         )
         self._board = BoardWatch(self.tell, self._engines)
-        self._reporter = Reporter(plan, self._uplink.publisher, board=self._board.stats)
+        self._reporter = Reporter(
+            plan,
+            self._uplink.publisher,
+            board=self._board.stats,
+            history=self._evidence.stats if self._evidence else None,
+        )
         mqtt = loaded.config.mqtt
         self._snapshots = _snapshots(plan, self._uplink, mqtt.snapshots) if mqtt.snapshots.enabled else None
         self._workers = Workforce(
@@ -110,6 +121,7 @@ class Runner:
             plan,
             self._uplink.publisher,
             snapshots=self._snapshots,
+            evidence=self._evidence,
             witness=witness,
             fail=self._fail,
             engines_changed=self.engines_changed,
@@ -139,6 +151,8 @@ class Runner:
         self._remote.open()
         if self._snapshots is not None:
             self._snapshot_crew.start("snapshots", self._snapshots.run)
+        if self._evidence is not None:
+            self._evidence_crew.start("history", self._evidence.run)
         if self._metering is not None:
             self._metrics_crew.start("metrics", self._metering.run)
         self._board_crew.start("board", self._board.run)
@@ -176,6 +190,9 @@ class Runner:
         if self._snapshots is not None:
             self._snapshots.close()
             self._snapshot_crew.join(timeout_s=_SNAPSHOTS_STOP_S)
+        if self._evidence is not None:
+            self._evidence.close()
+            self._evidence_crew.join(timeout_s=_HISTORY_STOP_S)
         cameras = self._reporter.tell_stats(self._workers.lanes)
         self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
         for name, books in cameras.items():
@@ -311,6 +328,12 @@ class Runner:
 def _announcements(config: Config, device: str) -> dict[str, Payload] | None:
     """For Home Assistant; None: it is not told of us."""
     return home_assistant_announcements(config, device=device) if config.mqtt.home_assistant.enabled else None
+
+
+def _evidence(config: Config, folder: Path | None, tell: Callable[[Notice], None]) -> Evidence | None:
+    if folder is None or not config.history.enabled:
+        return None
+    return Evidence(folder, config.history, tell)
 
 
 def _metering(config: Config, runner: Runner) -> Metering | None:

@@ -55,6 +55,7 @@ class Uplink:
         outbox: Path | None = None,
         witness: Witness | None = None,
         instance: str = "",
+        decided: Callable[[Payload], None] | None = None,
     ) -> None:
         """Build everything.
 
@@ -70,6 +71,7 @@ class Uplink:
             outbox: the file in which events outlive this process; None: none.
             witness: sees what is sent.
             instance: tells several edgecams of one device apart to the broker.
+            decided: told of each event.
         """
         self._witness = witness
         self._instance = instance or _ONLY_INSTANCE
@@ -84,6 +86,7 @@ class Uplink:
             max_items=config.outbox.max_events,
             boot_id=boot_id(),
             read_clock=self._clock.read,
+            decided=decided,
         )
         self._outbox = Outbox(self._events, retained=self.store.retained)
         self._broker: EmbeddedBroker | None = None

@@ -22,6 +22,7 @@ from edgecam.pipeline.build import (
 )
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.lane import Lane, Rules
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.snapshots import Snapshots
@@ -48,6 +49,7 @@ class Workforce:
         publisher: Publisher,
         *,
         snapshots: Snapshots | None,
+        evidence: Evidence | None,
         witness: Witness,
         fail: Callable[[BaseException], None],
         engines_changed: Callable[[], None],
@@ -59,11 +61,13 @@ class Workforce:
             plan: what `assemble` made of it.
             publisher: for all that is decided.
             snapshots: None: none are made.
+            evidence: None: none is kept.
             witness: sees every frame pass.
             fail: told of what ended a worker.
             engines_changed: called when an engine is ready, or a camera has another model.
         """
         self._publisher = publisher
+        self._evidence = evidence
         self._witness = witness
         self._engines_changed = engines_changed
         self._run_id = secrets.token_hex(4)
@@ -217,6 +221,7 @@ class Workforce:
             run_id=self._run_id,
             witness=self._witness,
             snapshots=snapshots,
+            evidence=self._evidence,
         )
         if self._is_running:
             lane.desk.open()

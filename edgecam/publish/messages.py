@@ -139,6 +139,7 @@ def stats(stats: Stats, mqtt: MqttStats, at: ClockReading) -> Payload:
         "uptime_s": round(stats.uptime_s, 1),
         "cameras": {name: _camera_stats(camera) for name, camera in stats.cameras.items()},
         "mqtt": asdict(mqtt),
+        "history": None if stats.history is None else asdict(stats.history),
         **asdict(stats.board),
     }
 

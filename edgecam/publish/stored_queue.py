@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 
 from edgecam.publish.drafts import EventDraft
+from edgecam.publish.messages import Payload
 from edgecam.publish.queues import Delivery, MemoryQueue, Outgoing
 from edgecam.publish.store import Store
 from edgecam.publish.store_file import Change, Table
@@ -24,7 +25,13 @@ class StoredQueue:
     """
 
     def __init__(
-        self, store: Store, *, max_items: int, boot_id: str, read_clock: Callable[[], ClockReading]
+        self,
+        store: Store,
+        *,
+        max_items: int,
+        boot_id: str,
+        read_clock: Callable[[], ClockReading],
+        decided: Callable[[Payload], None] | None = None,
     ) -> None:
         """Hold nothing yet; see `adopt`.
 
@@ -33,11 +40,13 @@ class StoredQueue:
             max_items: at most so many.
             boot_id: tells one boot of this machine from another.
             read_clock: for the ends of what was left open.
+            decided: told of each event, once it is kept; never waits.
         """
         self._store = store
         self._memory = MemoryQueue(max_items=max_items)
         self._boot_id = boot_id
         self._read_clock = read_clock
+        self._decided = decided
 
     def __len__(self) -> int:
         return len(self._memory)
@@ -100,6 +109,8 @@ class StoredQueue:
             Change(Table.EVENT, draft.event_id, text),
             Change(Table.EPISODE, str(draft.payload["episode"]), text if is_start else None),
         )
+        if self._decided is not None:
+            self._decided(draft.payload)
 
     def _drop(self, items: list[Outgoing]) -> None:
         """Not lasting: what a power cut brings back is a repeat with the same id."""

@@ -1,0 +1,1 @@
+"""Evidence: events and their pictures, kept in files under a quota."""
