@@ -61,6 +61,8 @@ class Soak:
     def _inject(self, fault: Fault) -> None:
         begun_s, pid = time.monotonic(), self.stage.manager.pid
         try:
+            if fault.needs_restart:
+                self._await_ready()
             fault.do(self.stage)
             gone_s = time.monotonic()
             if fault.needs_restart:
@@ -84,6 +86,14 @@ class Soak:
     def _see_no_restart(self, pid: int | None) -> None:
         if self.stage.manager.pid != pid:
             raise NotAsPromisedError(f"the process was started again: {self.stage.manager.ends[-1:]}")
+
+    def _await_ready(self) -> None:
+        """Before that, systemd is patient for minutes, with a board that is slow to start."""
+        ends_s = time.monotonic() + _START_S
+        while not self.stage.manager.is_ready:
+            if time.monotonic() > ends_s:
+                raise NotAsPromisedError(f"not ready within {_START_S:g} s")
+            time.sleep(0.05)
 
     def _await_restart(self, pid: int | None) -> None:
         """What the old process still sends is no recovery."""
