@@ -87,6 +87,7 @@ install_edgecam() {
     try_release
     install_units
     if [[ $new_release ]]; then switch_to "$new_release"; fi
+    link_command
     start_service || go_back
     forget_old_releases
     if ((dry_run)); then say "nothing was changed"; else tell; fi
@@ -117,6 +118,7 @@ rollback() {
 tell() {
     say "$("$base/current/bin/edgecam" --version) is installed"
     say "configuration: $config_folder/config.yaml; after a change: systemctl reload edgecam"
+    say "what is wrong: sudo edgecam doctor"
     say "what it does:  journalctl -fu edgecam"
     say "back again:    $here/install.sh --rollback"
 }

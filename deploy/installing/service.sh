@@ -57,6 +57,16 @@ install_units() {
     run systemctl --quiet enable edgecam.service
 }
 
+# For people: `edgecam doctor`. What somebody else put there stays.
+command_link=/usr/local/bin/edgecam
+link_command() {
+    [[ -e $command_link || -L $command_link ]] || run ln -s "$base/current/bin/edgecam" "$command_link"
+}
+
+unlink_command() {
+    if [[ $(readlink "$command_link") == "$base/current/bin/edgecam" ]]; then run rm -f "$command_link"; fi
+}
+
 install_drop_in() {
     local unit
     for unit in edgecam edgecam@; do
@@ -95,6 +105,7 @@ uninstall() {
     else
         run systemctl --quiet disable edgecam.service 2>/dev/null || true
     fi
+    unlink_command
     run rm -rf "$units/edgecam.service" "$units/edgecam@.service" "$base"
     remove_drop_ins
     if systemd_runs; then run systemctl daemon-reload; fi

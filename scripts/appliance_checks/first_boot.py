@@ -47,6 +47,12 @@ def _start_on_boot() -> None:
     report("mqtt: what it shows is named", heard("main/state", '"label":"c', seconds=30))
     owner = Path(f"/proc/{prop('MainPID')}").stat().st_uid
     report("the service is not root", owner != 0, f"uid {owner}")
+    doctor = run("/usr/local/bin/edgecam", "doctor")
+    report(
+        "the doctor, by the command that people type, finds nothing wrong",
+        doctor.returncode == 0,
+        doctor.stdout,
+    )
     state = CONFIG.stat()
     report("the configuration is for root and the group alone", state.st_mode & 0o777 == 0o640)  # noqa: PLR2004
 

@@ -36,9 +36,17 @@ def _bad_configuration() -> None:
     )
 
 
+_COMMAND = Path("/usr/local/bin/edgecam")
+
+
 def _uninstall() -> None:
     done = run("/newer/deploy/install.sh", "--uninstall").returncode
-    gone = not BASE.exists() and not _UNIT.exists() and prop("LoadState") == "not-found"
+    gone = (
+        not _COMMAND.is_symlink()
+        and not BASE.exists()
+        and not _UNIT.exists()
+        and prop("LoadState") == "not-found"
+    )
     report("uninstall: program and units are gone", done == 0 and gone)
     report("uninstall: configuration and data stay", CONFIG.exists() and _DATA.exists() and _OWNERS.exists())
     report("uninstall: the broker hears that it is gone", heard("availability", "offline"))
