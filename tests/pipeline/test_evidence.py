@@ -157,37 +157,61 @@ def test_a_folder_that_cannot_be_is_told_once_and_tried_again(tmp_path: Path) ->
     assert house.evidence.stats().lost == 0
 
 
-def test_a_disk_that_fills_up_keeps_whole_lines_and_recovers(tmp_path: Path) -> None:
-    """A real disk: nothing is left by half, and once there is room all that waited is kept."""
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
     if os.geteuid() != 0:
-        pytest.skip("NOT CHECKED: a full disk; mounting one takes root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
+        pytest.skip("NOT CHECKED: a full and a read-only disk; mounting one takes root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], check=True, timeout=10)
+        mount("-t", "tmpfs", "-o", "size=512k", "tmpfs", folder)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"NOT CHECKED: a full disk; no mount here: {error}")
-    try:
-        with at_work(disk / "history") as house:
-            house.begin(0)
-            until(lambda: house.evidence.stats().pictures == 1)
-            filler = disk / "filler"
-            with suppress(OSError), filler.open("wb", buffering=0) as file:
-                while file.write(bytes(512)):
-                    pass
-            for number in range(1, 8):
-                house.begin(number)
-            until(lambda: house.kinds)
-            found = read_events(house.folder)
-            assert found.unreadable == 0
-            filler.unlink()
-            until(lambda: NoticeKind.HISTORY_RESTORED in house.kinds and house.evidence.stats().events == 8)
-            assert house.kinds == [NoticeKind.HISTORY_DEGRADED, NoticeKind.HISTORY_RESTORED]
-        assert house.ids() == list(range(8))
+        pytest.skip(f"NOT CHECKED: a full and a read-only disk; no mount here: {error}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True, timeout=10)
+
+
+def mount(*arguments: str | Path) -> None:
+    """As root only."""
+    subprocess.run(["mount", *arguments], check=True, timeout=10)
+
+
+def test_a_disk_that_fills_up_keeps_whole_lines_and_recovers(disk: Path) -> None:
+    """Nothing is left by half, and once there is room all that waited is kept."""
+    with at_work(disk / "history") as house:
+        house.begin(0)
+        until(lambda: house.evidence.stats().pictures == 1)
+        filler = disk / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
+        for number in range(1, 8):
+            house.begin(number)
+        until(lambda: house.kinds)
         assert read_events(house.folder).unreadable == 0
-        assert list(house.folder.rglob("*.part")) == []
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True, timeout=10)
+        filler.unlink()
+        until(lambda: house.evidence.stats().pictures == 8)
+        until(lambda: len(house.kinds) > 1)
+        assert house.kinds == [NoticeKind.HISTORY_DEGRADED, NoticeKind.HISTORY_RESTORED]
+    found = read_events(house.folder)
+    assert (house.ids(), found.unreadable) == (list(range(8)), 0)
+    assert list(house.folder.rglob("*.part")) == []
+
+
+def test_a_disk_that_becomes_read_only_is_told_and_tried_again(disk: Path) -> None:
+    """As a kernel makes it after a fault of the card; what was kept before stays."""
+    with at_work(disk / "history") as house:
+        house.begin(0)
+        until(lambda: house.evidence.stats().pictures == 1)
+        mount("-o", "remount,ro", disk)
+        house.begin(1)
+        until(lambda: house.kinds)
+        assert "Read-only" in house.notices[0].message
+        mount("-o", "remount,rw", disk)
+        until(lambda: house.evidence.stats().pictures == 2)
+    assert house.ids() == [0, 1]
+    assert house.evidence.stats().lost == 0
 
 
 def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
