@@ -48,11 +48,8 @@ def _start_on_boot() -> None:
     owner = Path(f"/proc/{prop('MainPID')}").stat().st_uid
     report("the service is not root", owner != 0, f"uid {owner}")
     doctor = run("/usr/local/bin/edgecam", "doctor")
-    report(
-        "the doctor, by the command that people type, finds nothing wrong",
-        doctor.returncode == 0,
-        doctor.stdout,
-    )
+    summary = "".join(doctor.stdout.strip().splitlines()[-1:])
+    report("the doctor, called as people call it, finds nothing wrong", doctor.returncode == 0, summary)
     state = CONFIG.stat()
     report("the configuration is for root and the group alone", state.st_mode & 0o777 == 0o640)  # noqa: PLR2004
 
