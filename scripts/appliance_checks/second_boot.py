@@ -41,8 +41,8 @@ _COMMAND = Path("/usr/local/bin/edgecam")
 
 def _uninstall() -> None:
     done = run("/newer/deploy/install.sh", "--uninstall").returncode
-    left = [path for path in (_COMMAND, BASE, _UNIT) if path.exists() or path.is_symlink()]
-    gone = not left and prop("LoadState") == "not-found"
+    remains = [path for path in (_COMMAND, BASE, _UNIT) if path.exists() or path.is_symlink()]
+    gone = not remains and prop("LoadState") == "not-found"
     report("uninstall: program and units are gone", done == 0 and gone)
     report("uninstall: configuration and data stay", CONFIG.exists() and _DATA.exists() and _OWNERS.exists())
     report("uninstall: the broker hears that it is gone", heard("availability", "offline"))
