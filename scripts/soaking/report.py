@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
@@ -15,7 +14,7 @@ EACH_PER_MINUTES = 3
 """A fault of each kind in so many minutes."""
 RECOVERY_S = 10.0
 GROWTH_BYTES = 5_000_000
-_TENTHS = 10
+_FEWEST_SAMPLES = 2
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,14 @@ class Row:
 class Memory:
     """Of the process that lived through all."""
 
-    tenths_bytes: Sequence[int]
-    """The median of each tenth of its samples after the warm-up."""
+    samples_bytes: Sequence[int]
+    """One after each round of all kinds."""
 
     @property
     def growth_bytes(self) -> int:
-        """What has come to it."""
-        return self.tenths_bytes[-1] - self.tenths_bytes[0]
+        """From the first quarter of the samples to the last, by their medians."""
+        quarter = max(1, len(self.samples_bytes) // 4)
+        return median_low(self.samples_bytes[-quarter:]) - median_low(self.samples_bytes[:quarter])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Report:
     p99_s: float | None
     half_open_s: tuple[float, float] | None
     """How long half-open links were taken for good ones, p50 and p99: not part of their recovery."""
-    memory: Memory | None
+    memory: Memory
     results: int
     late: int
     unmarked: Sequence[str]
@@ -78,8 +78,12 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
-        growth = None if self.memory is None else self.memory.growth_bytes
-        return {"schema": 1, **asdict(self), "growth_bytes": growth, "missed": self.missed}
+        return {
+            "schema": 1,
+            **asdict(self),
+            "growth_bytes": self.memory.growth_bytes if self.memory.samples_bytes else None,
+            "missed": self.missed,
+        }
 
     def __str__(self) -> str:
         lines = [f"{'fault':16}{'injected':>9}{'survived':>9}{'p50 s':>8}{'p99 s':>8}"]
@@ -94,9 +98,9 @@ class Report:
         lines += [f"left out: {kind}" for kind in self.left_out]
         if self.half_open_s is not None:
             lines.append("half-open links noticed after p50 {:.1f} s, p99 {:.1f} s".format(*self.half_open_s))
-        if self.memory is not None:
-            sizes = " ".join(f"{size / 1e6:.1f}" for size in self.memory.tenths_bytes)
-            lines.append(f"memory of one process in MB, by tenths of the run: {sizes}")
+        if self.memory.samples_bytes:
+            sizes = " ".join(f"{size / 1e6:.1f}" for size in self.memory.samples_bytes)
+            lines.append(f"memory of one process in MB, after each round of all kinds: {sizes}")
         lines.append(
             f"{self.results} results, {self.late} marked late, {len(self.unmarked)} stale and unmarked"
         )
@@ -126,14 +130,6 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, math.ceil(share / 100 * len(values)) - 1)] if values else None
 
 
-def memory_of(samples_bytes: Sequence[int]) -> Memory | None:
-    """From samples at equal distances, after the warm-up; None if they are too few."""
-    if len(samples_bytes) < _TENTHS:
-        return None
-    edges = [round(len(samples_bytes) * number / _TENTHS) for number in range(_TENTHS + 1)]
-    return Memory([median_low(samples_bytes[start:end]) for start, end in pairwise(edges)])
-
-
 def _missed(report: Report) -> Iterator[str]:
     injected = sum(row.injected for row in report.rows)
     if injected < report.minutes * FAULTS_PER_MINUTE:
@@ -146,7 +142,7 @@ def _missed(report: Report) -> Iterator[str]:
         yield f"all survived, {len(report.complaints)} were not"
     if report.p99_s is None or report.p99_s > RECOVERY_S:
         yield f"recovery within {RECOVERY_S:g} s at p99, got {_shown(report.p99_s)}"
-    if report.memory is None:
+    if len(report.memory.samples_bytes) < _FEWEST_SAMPLES:
         yield "memory of one process over the run: too few samples"
     elif report.memory.growth_bytes > GROWTH_BYTES:
         yield f"growth of at most {GROWTH_BYTES / 1e6:g} MB, got {report.memory.growth_bytes / 1e6:.1f} MB"

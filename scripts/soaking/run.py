@@ -16,12 +16,12 @@ from pathlib import Path
 
 from soaking import report
 from soaking.faults import ENDURED, RESTARTED, Fault, NotAsPromisedError
-from soaking.report import Outcome, Report
+from soaking.report import Memory, Outcome, Report
 from soaking.stage import Stage, build_shim
 
 _PATIENCE_S = 30.0
 _START_S = 60.0
-_SAMPLE_S = 1.0
+_SETTLE_S = 5.0
 # Between two faults, by chance: they are to meet edgecam also before it is quite itself again.
 _CALM_S = (0.2, 1.5)
 
@@ -34,7 +34,7 @@ class Soak:
         self.faults = [fault for fault in faults if fault.is_possible(stage)]
         self.outcomes: list[Outcome] = []
         self.samples_bytes: list[int] = []
-        """Resident memory once every kind has been met."""
+        """Resident memory after each round of all kinds."""
         self._rng = rng
         self._until_s = until_s
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -44,19 +44,21 @@ class Soak:
         if self.stage.listener.fresh_since(time.monotonic(), timeout_s=_START_S) is None:
             self._note("start", None, "no result after the start")
             return
-        is_warm = False
         while True:
             for fault in spread(self.faults, self._rng):
                 if time.monotonic() > self._until_s or self.stage.manager.dead:
                     return
                 self._inject(fault)
-                ends_s = time.monotonic() + self._rng.uniform(*_CALM_S)
-                while time.monotonic() < ends_s:
-                    time.sleep(min(_SAMPLE_S, max(0, ends_s - time.monotonic())))
-                size_bytes = self.stage.manager.memory_bytes
-                if is_warm and size_bytes is not None:
-                    self.samples_bytes.append(size_bytes)
-            is_warm = True
+                time.sleep(self._rng.uniform(*_CALM_S))
+            self._sample()
+
+    def _sample(self) -> None:
+        """Memory depends on what is configured and seen: like is measured with like, after each round."""
+        self.stage.settle()
+        time.sleep(_SETTLE_S)
+        size_bytes = self.stage.manager.memory_bytes
+        if size_bytes is not None:
+            self.samples_bytes.append(size_bytes)
 
     def _inject(self, fault: Fault) -> None:
         begun_s, pid = time.monotonic(), self.stage.manager.pid
@@ -154,7 +156,7 @@ def _report(soaks: Sequence[Soak], *, minutes: float, seed: int) -> Report:
         left_out=[fault.name for fault in (*ENDURED, *RESTARTED) if fault.name not in kinds],
         p99_s=report.percentile(report.recoveries_s(outcomes), 99),
         half_open_s=None if shares[0] is None or shares[1] is None else (shares[0], shares[1]),
-        memory=report.memory_of(soaks[0].samples_bytes),
+        memory=Memory(soaks[0].samples_bytes),
         results=sum(listener.results for listener in listeners),
         late=sum(listener.late for listener in listeners),
         unmarked=[text for listener in listeners for text in listener.unmarked],

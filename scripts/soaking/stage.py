@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import struct
 import subprocess
 import time
@@ -113,6 +114,13 @@ class Stage:
         draft = self.config.with_suffix(".new")
         draft.write_text(text, encoding="utf-8")
         draft.replace(self.config)
+
+    def settle(self) -> None:
+        """Put back what faults leave changed behind."""
+        self.camera.is_large = False
+        self.move_clock(0)
+        self.write_config()
+        self.manager.send(signal.SIGHUP)
 
     def move_clock(self, offset_s: int) -> None:
         """Let its wall clock be so much before the true one."""
