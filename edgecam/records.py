@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,13 @@ class Image:
     color: ColorSpace = ColorSpace()
 
 
+class FullPicture(Protocol):
+    """A larger picture of the same moment, still in a buffer of the camera while anybody has this."""
+
+    def copy(self) -> Image | None:
+        """The picture, for any thread; None: the camera needed the buffer."""
+
+
 class AgeBasis(StrEnum):
     """Where a frame's capture time comes from, best first."""
 
@@ -74,6 +82,8 @@ class Shot:
     image: Image
     captured_ns: int
     basis: AgeBasis
+    full: FullPicture | None = None
+    """None: `image` is all there is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +94,16 @@ class Frame:
     seq: int
     """Counts the captured frames of this camera from 1, over reopenings."""
     image: Image
+    """What is analysed."""
     captured_ns: int
     basis: AgeBasis
+    full: FullPicture | None = None
+    """None: `image` is all there is."""
+
+    def for_people(self) -> Image:
+        """The largest picture that is to be had; copied here, so not for the frame's own path."""
+        full = None if self.full is None else self.full.copy()
+        return self.image if full is None else full
 
 
 class SkipCause(StrEnum):

@@ -22,6 +22,8 @@ class CameraSettings:
 
     size_px: tuple[int, int] = (640, 480)
     """(width, height) asked of a camera and of the pattern; recordings and streams keep their own."""
+    main_size_px: tuple[int, int] | None = None
+    """(width, height) of a Picamera2 camera's main stream, for pictures on demand; None: none are wanted."""
     fps: float = 30.0
     """Frames per second asked of a camera; the pace of `pattern:` and `images:`."""
     paced: bool = True

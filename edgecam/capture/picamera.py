@@ -1,5 +1,7 @@
 """The Picamera2 door: a camera that libcamera drives gives its small (lores) stream as YUV, unconverted.
 
+Its main stream is copied only where somebody wants the picture (`picamera_requests`).
+
 libcamera adjusts what it is asked for to what its hardware can do. So format, size, stride and colour space
 are read back after `configure`, and each image says what it really is.
 """
@@ -8,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgecam.capture.base import BaseCamera, boot_ns
 from edgecam.capture.camera import Camera, CameraSettings
+from edgecam.capture.picamera_requests import HeldRequests
 from edgecam.capture.picamera_setup import (
     LIBRARY_ERRORS,
     Layout,
+    Streams,
     acquire,
     configure,
     import_picamera2,
@@ -34,15 +37,12 @@ log = logging.getLogger(__name__)
 _JOB_END_S = 1.0
 
 
-def open_picamera(
-    source: Source, settings: CameraSettings, *, main_size_px: tuple[int, int] | None = None
-) -> Camera:
+def open_picamera(source: Source, settings: CameraSettings) -> Camera:
     """Open and start the camera whose number, id or model is `source.target`.
 
     Args:
         source: `picamera2:TARGET`; the number counts as in `rpicam-hello --list-cameras`.
-        settings: Size and rate of the analysed stream, and Picamera2 controls, which go before the rate.
-        main_size_px: Size of the main stream, which is never copied here; None: as the analysed stream.
+        settings: Sizes of the streams, rate, and Picamera2 controls, which go before the rate.
 
     Raises:
         SourceError: picamera2 or libcamera cannot be used, or the camera cannot do what is asked.
@@ -51,35 +51,42 @@ def open_picamera(
     library = import_picamera2(source.shown)
     picam2, camera_id = acquire(library, source)
     try:
-        layout = configure(picam2, settings, main_size_px=main_size_px, shown=source.shown)
+        streams = configure(picam2, settings, shown=source.shown)
         _start(picam2, shown=source.shown)
     except BaseException:
         release(picam2, camera_id)
         raise
     model = picam2.camera_properties.get("Model", "unknown model")
-    size = f"{layout.width_px}x{layout.height_px}"
+    layout = streams.analysed
+    size = _size(layout)
     log.info(
-        "camera opened source=%s model=%s asked=%dx%d size=%s format=%s matrix=%s full_range=%s",
+        "camera opened source=%s model=%s asked=%dx%d size=%s main=%s format=%s matrix=%s full_range=%s",
         source.shown,
         model,
         *settings.size_px,
         size,
+        "none" if streams.main is None else _size(streams.main),
         layout.format,
         layout.color.matrix,
         layout.color.full_range,
     )
     description = f"{source.shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
-    return PicameraCamera(picam2, camera_id=camera_id, layout=layout, description=description)
+    return PicameraCamera(picam2, camera_id=camera_id, streams=streams, description=description)
 
 
 class PicameraCamera(BaseCamera):
     """An open Picamera2 camera. One thread reads, any thread may close."""
 
-    def __init__(self, picam2: Any, *, camera_id: str, layout: Layout, description: str) -> None:
+    def __init__(self, picam2: Any, *, camera_id: str, streams: Streams, description: str) -> None:
         """Take over a camera that runs."""
         super().__init__(live=True, description=description)
         self._camera_id = camera_id
-        self._layout = layout
+        self._analysed = streams.analysed
+        self._requests: HeldRequests | None = None
+        """None: each is released at once."""
+        if streams.main is not None:
+            copy = partial(_image, stream="main", layout=streams.main)
+            self._requests = HeldRequests(copy, most=streams.most_held)
         self._picam2: Any = picam2
         # The capture that is under way. After a time-out it is kept for the next read: Picamera2 would still
         # serve an abandoned one and give its frame to nobody, and each such loss costs a buffer for good.
@@ -113,35 +120,33 @@ class PicameraCamera(BaseCamera):
         """The camera and its capture that is under way, begun if there was none."""
         if self._picam2 is None:
             raise CameraLost(f"{self.description} was closed; open it anew")
+        if self._requests is not None:
+            self._give_back(self._requests.give_back)
         if self._job is None:
             self._job = self._picam2.capture_request(wait=False)
         return self._picam2, self._job
 
     def _take(self, request: Any) -> Shot:
-        """The lores picture of a completed request, copied once; the request goes back in any case."""
+        """The lores picture of a completed request, copied once; the request goes back, or into the shot."""
         arrived_ns = boot_ns()
+        full = None
         try:
             # The metadata are libcamera's; a SensorTimestamp is CLOCK_BOOTTIME, the start of the first row.
             sensor_ns = request.get_metadata().get("SensorTimestamp")
-            image = self._image(request.make_buffer("lores"))
+            image = _image(request, stream="lores", layout=self._analysed)
+            full = None if self._requests is None else self._requests.hold(request)
         except LIBRARY_ERRORS as error:
             raise UnreadableFrame(f"{self.description}: frame not readable: {error}") from error
         finally:
-            self._release(request)
+            if full is None:
+                self._give_back(request.release)
         if sensor_ns:
-            return Shot(image, captured_ns=int(sensor_ns), basis=AgeBasis.SENSOR)
-        return Shot(image, captured_ns=arrived_ns, basis=AgeBasis.ARRIVAL)
+            return Shot(image, captured_ns=int(sensor_ns), basis=AgeBasis.SENSOR, full=full)
+        return Shot(image, captured_ns=arrived_ns, basis=AgeBasis.ARRIVAL, full=full)
 
-    def _image(self, buffer: NDArray[np.uint8]) -> Image:
-        """The picture in a copied buffer (one-dimensional uint8, with whatever the camera padded it)."""
-        layout = self._layout
-        rows = layout.height_px * 3 // 2
-        pixels = buffer[: rows * layout.stride_bytes].reshape(rows, layout.stride_bytes)
-        return Image(pixels, layout.format, layout.width_px, layout.height_px, layout.color)
-
-    def _release(self, request: Any) -> None:
+    def _give_back(self, release: Callable[[], None]) -> None:
         try:
-            request.release()
+            release()
         except LIBRARY_ERRORS as error:
             raise CameraLost(
                 f"{self.description}: the camera takes no buffer back: {error}; open it anew"
@@ -156,7 +161,20 @@ class PicameraCamera(BaseCamera):
                 return
             if job is not None:
                 _drop(picam2, job)
+            if self._requests is not None:
+                self._requests.close()
             release(picam2, self._camera_id)
+
+
+def _image(request: Any, *, stream: str, layout: Layout) -> Image:
+    """The picture of one stream, copied out of a one-dimensional buffer, with the camera's padding."""
+    rows = layout.height_px * 3 // 2
+    pixels = request.make_buffer(stream)[: rows * layout.stride_bytes].reshape(rows, layout.stride_bytes)
+    return Image(pixels, layout.format, layout.width_px, layout.height_px, layout.color)
+
+
+def _size(layout: Layout) -> str:
+    return f"{layout.width_px}x{layout.height_px}"
 
 
 def _start(picam2: Any, *, shown: str) -> None:

@@ -25,8 +25,11 @@ _APT_REMEDY = (
     "(python3 -m venv --system-site-packages)"
 )
 _USB_REMEDY = "a USB camera is read by v4l2:/dev/video0"
-# One in the sensor's hands, one in the ISP's, one in ours, one spare; more only cost contiguous memory.
-_BUFFERS = 4
+# One in the sensor's hands, one in the ISP's, one spare; more only cost contiguous memory.
+_CAMERA_BUFFERS = 3
+# One in ours, which is copied at once; or, where pictures of the main stream are wanted, one that comes, one
+# in the slot, one that is prepared, one at the engine, one that was decided on.
+_OUR_BUFFERS, _OUR_BUFFERS_WITH_MAIN = 1, 5
 _FORMATS = {"YUV420": PixelFormat.I420, "NV12": PixelFormat.NV12}
 _MATRICES = {"Rec601": YuvMatrix.BT601, "Rec709": YuvMatrix.BT709, "Rec2020": YuvMatrix.BT2020}
 
@@ -38,7 +41,7 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the analysed (lores) stream lies in memory, as read back from the camera."""
+    """How a stream lies in memory, as read back from the camera."""
 
     format: PixelFormat
     width_px: int
@@ -46,6 +49,18 @@ class Layout:
     stride_bytes: int
     """Of a row of Y; a row of I420 chroma has half of it."""
     color: ColorSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What the camera gives."""
+
+    analysed: Layout
+    """Picamera2's lores stream."""
+    main: Layout | None
+    """None: it is of the same size, and never copied."""
+    most_held: int
+    """So many requests may be held without stalling the camera."""
 
 
 def import_picamera2(shown: str) -> Any:
@@ -139,9 +154,7 @@ def _reasons(error: BaseException) -> str:
     return ": ".join(chain)
 
 
-def configure(
-    picam2: Any, settings: CameraSettings, *, main_size_px: tuple[int, int] | None, shown: str
-) -> Layout:
+def configure(picam2: Any, settings: CameraSettings, *, shown: str) -> Streams:
     """Set up an opened camera for `settings` and say what it made of them; it can be started then.
 
     Raises:
@@ -149,35 +162,47 @@ def configure(
     """
     controls = controls_for(picam2, settings.controls, fps=settings.fps, shown=shown)
     size_px = _even(settings.size_px)
-    main_px = _even(main_size_px or size_px)
+    main_px = _even(settings.main_size_px or size_px)
+    has_main = main_px != size_px
     try:
         wanted = picam2.create_video_configuration(
             main={"size": main_px, "format": "YUV420"},
             lores={"size": size_px, "format": "YUV420"},
             sensor=_sensor_mode(picam2.sensor_resolution, main_px),
             controls=controls,
-            buffer_count=_BUFFERS,
+            buffer_count=_CAMERA_BUFFERS + (_OUR_BUFFERS_WITH_MAIN if has_main else _OUR_BUFFERS),
             queue=False,  # a frame that was complete before it was asked for is an old one
             display=None,
             encode=None,
         )
         picam2.configure(wanted)
-        # The stream's own colour space: `camera_configuration()` has that of main, and only the nearest
-        # of those that have a name.
-        space = picam2.libcamera_config.at(picam2.lores_index).color_space
     except LIBRARY_ERRORS as error:
         raise SourceError(
             f"{shown}: the camera refuses a stream of {size_px[0]}x{size_px[1]} beside a main stream of "
             f"{main_px[0]}x{main_px[1]}: {error}; ask for another size ({_USB_REMEDY})"
         ) from error
-    lores = picam2.camera_configuration()["lores"]
-    if lores["format"] not in _FORMATS:
+    # What was asked for stands in `camera_configuration()`; a camera may have fewer, or more.
+    buffers = min(picam2.libcamera_config.at(i).buffer_count for i in (picam2.main_index, picam2.lores_index))
+    return Streams(
+        analysed=_layout(picam2, "lores", picam2.lores_index, shown=shown),
+        main=_layout(picam2, "main", picam2.main_index, shown=shown) if has_main else None,
+        most_held=max(1, buffers - _CAMERA_BUFFERS),
+    )
+
+
+def _layout(picam2: Any, stream: str, index: int, *, shown: str) -> Layout:
+    """What a stream of a configured camera has become."""
+    found = picam2.camera_configuration()[stream]
+    if found["format"] not in _FORMATS:
         raise SourceError(
-            f"{shown}: expected frames in {' or '.join(_FORMATS)}, the camera gives {lores['format']}; "
+            f"{shown}: expected frames in {' or '.join(_FORMATS)}, the camera gives {found['format']}; "
             f"use a camera with an ISP ({_USB_REMEDY})"
         )
-    width_px, height_px = lores["size"]
-    return Layout(_FORMATS[lores["format"]], width_px, height_px, lores["stride"], _color(space))
+    # The stream's own colour space: `camera_configuration()` has that of main, and only the nearest of those
+    # that have a name.
+    space = picam2.libcamera_config.at(index).color_space
+    width_px, height_px = found["size"]
+    return Layout(_FORMATS[found["format"]], width_px, height_px, found["stride"], _color(space))
 
 
 def _even(size_px: tuple[int, int]) -> tuple[int, int]:

@@ -52,6 +52,7 @@ EFFECTS = {
     "cameras.*": Effect.CAMERA,
     "cameras.*.source": Effect.CAMERA,
     "cameras.*.size": Effect.CAMERA,
+    "cameras.*.main_size": Effect.CAMERA,
     "cameras.*.fps": Effect.CAMERA,
     "cameras.*.playback": Effect.CAMERA,
     "cameras.*.loop": Effect.CAMERA,
@@ -96,9 +97,12 @@ EFFECTS = {
 
 
 def changes(old: Config, new: Config) -> list[Change]:
-    """Every difference, in the order of the schema."""
-    found = _differences((), old.model_dump(mode="json"), new.model_dump(mode="json"))
-    return [Change(keys, effect_of(keys)) for keys in found]
+    """Every difference, in the order of the schema, and what follows for keys that are as they were."""
+    found = [
+        *_differences((), old.model_dump(mode="json"), new.model_dump(mode="json")),
+        *_main_sizes(old, new),
+    ]
+    return [Change(keys, effect_of(keys)) for keys in dict.fromkeys(found)]
 
 
 def effect_of(keys: Keys) -> Effect:
@@ -107,6 +111,14 @@ def effect_of(keys: Keys) -> Effect:
         if (pattern := _pattern(keys[:length])) in EFFECTS:
             return EFFECTS[pattern]
     raise KeyError(".".join(keys))
+
+
+def _main_sizes(old: Config, new: Config) -> Iterator[Keys]:
+    """Those that come to count, or cease to: a main stream runs only while somebody wants its pictures."""
+    if old.wants_pictures != new.wants_pictures:
+        for camera, config in new.cameras.items():
+            if config.main_size is not None and camera in old.cameras:
+                yield ("cameras", camera, "main_size")
 
 
 def _pattern(keys: Keys) -> str:

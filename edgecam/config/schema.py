@@ -126,6 +126,9 @@ class CameraConfig(Block):
     `file:clip.mp4`, `images:folder`, `"pattern:"`."""
     size: Size = (640, 480)
     """[width, height] in pixels of the stream that is analysed."""
+    main_size: Size | None = Field(default=None, examples=[[1920, 1080]])
+    """[width, height] in pixels of the pictures for people, snapshots and history, which a Picamera2 camera
+    takes from its main stream; at least `size`; null: as `size`. Other sources have one stream for both."""
     fps: float = Field(default=30.0, ge=0.001, le=1000)
     """Frames per second asked of the camera, and the pace of a recording that names none."""
     playback: Literal["camera", "fast"] = "camera"
@@ -170,6 +173,14 @@ class CameraConfig(Block):
     """Labels or groups that are never reported."""
     smoothing_s: float = Field(default=0.5, ge=0, le=3600)
     """Time constant, in seconds, of the smoothing of scores; 0: none."""
+
+    @field_validator("main_size")
+    @classmethod
+    def _not_below_size(cls, main_size: Size | None, info: ValidationInfo) -> Size | None:
+        size = info.data.get("size")
+        if main_size is not None and size is not None and (main_size[0] < size[0] or main_size[1] < size[1]):
+            raise ValueError(f"expected at least the value of size ({list(size)}), got {list(main_size)}")
+        return main_size
 
 
 class ModelConfig(Block):
@@ -360,6 +371,11 @@ class Config(Block):
     """Metrics for Prometheus."""
     log: LogConfig = LogConfig()
     """The log, on stderr."""
+
+    @property
+    def wants_pictures(self) -> bool:
+        """True if frames become pictures for people, too."""
+        return self.mqtt.snapshots.enabled or (self.history.enabled and self.history.pictures)
 
     @model_validator(mode="after")
     def _models_exist(self) -> Self:

@@ -142,6 +142,7 @@ def _first_frame(subject: Subject, name: str, camera: CameraConfig, source: Sour
         "source": camera.source,
         "open": subject.opens_cameras,
         "size_px": camera.size,
+        "main_size_px": camera.main_size if subject.config.config.wants_pictures else None,
         "fps": camera.fps,
         "controls": camera.controls,
         "folder": str(subject.config.folder),

@@ -43,10 +43,11 @@ def families(cameras: Sequence[CameraPlan]) -> list[list[CameraPlan]]:
     return [members for _, members in found]
 
 
-def camera_settings(config: CameraConfig, *, folder: Path) -> CameraSettings:
-    """What the configuration asks of a camera."""
+def camera_settings(config: CameraConfig, *, folder: Path, wants_pictures: bool = False) -> CameraSettings:
+    """What the configuration asks of a camera, and of its main stream where pictures are wanted."""
     return CameraSettings(
         size_px=config.size,
+        main_size_px=config.main_size if wants_pictures else None,
         fps=config.fps,
         paced=config.playback == "camera",
         loop=config.loop,
@@ -142,10 +143,18 @@ def build_engine(
 
 
 def build_capture(
-    camera: CameraPlan, lane: Lane, folder: Path, opening: Opening, *, witness: Witness, patient: bool
+    loaded: LoadedConfig,
+    camera: CameraPlan,
+    lane: Lane,
+    opening: Opening,
+    *,
+    witness: Witness,
+    patient: bool,
 ) -> CaptureWorker:
     """The capture worker of a camera."""
-    settings = camera_settings(camera.config, folder=folder)
+    settings = camera_settings(
+        camera.config, folder=loaded.folder, wants_pictures=loaded.config.wants_pictures
+    )
     return CaptureWorker(
         lane,
         partial(open_camera, camera.source, settings),

@@ -212,7 +212,8 @@ class CaptureWorker:
             self._lost = self._is_wedged = False
             lane.desk.camera_back()
         self._backoff.restart()
-        frame = Frame(lane.camera, lane.ledger.capture(), shot.image, shot.captured_ns, shot.basis)
+        seq = lane.ledger.capture()
+        frame = Frame(lane.camera, seq, shot.image, shot.captured_ns, shot.basis, shot.full)
         if lane.snapshots is not None:
             lane.snapshots.see(frame)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put

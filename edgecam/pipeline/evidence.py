@@ -142,7 +142,7 @@ class Evidence:
                 is_kept = self._archive.add_event(job.event, today=today)
             else:
                 frame, view = job.picture
-                is_kept = self._archive.add_picture(job.event, encode(frame.image, view), today=today)
+                is_kept = self._archive.add_picture(job.event, encode(frame.for_people(), view), today=today)
         except ValueError as fault:
             log.error("an event makes no name for a file fault=%s", fault)  # noqa: TRY400 - foreseen
             is_kept = False

@@ -111,7 +111,7 @@ class Snapshots:
     def _show(self, camera: str, frame: Frame) -> None:
         """Make the picture without the lock; it is shown if it is still wanted then."""
         with self._let_go():
-            jpeg = encode(frame.image, self._views[camera])
+            jpeg = encode(frame.for_people(), self._views[camera])
         if self._wanted.get(camera) is frame:
             del self._wanted[camera]
             self._shown_until_ns[camera] = clock.boot_ns() + int(self._keep_s * 1e9)

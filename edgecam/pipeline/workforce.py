@@ -239,9 +239,9 @@ class Workforce:
 
     def _new_capture(self, loaded: LoadedConfig, camera: CameraPlan) -> CaptureWorker:
         return build_capture(
+            loaded,
             camera,
             self.lanes[camera.camera],
-            loaded.folder,
             self.openings[camera.camera],
             witness=self._witness,
             patient=self._is_running,

@@ -109,6 +109,36 @@ def test_what_differs_is_told_by_its_path(
     assert told(config(**before), config(**after)) == expected
 
 
+LARGE = {"cameras": {"a": {**CAMERA, "main_size": [1920, 1080]}, "b": CAMERA}}
+SHOWN = {"mqtt": {"snapshots": {"enabled": True}}}
+KEPT = {"history": {"enabled": True}}
+KEPT_WITHOUT_PICTURES = {"history": {"enabled": True, "pictures": False}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reopened"),
+    [
+        ({}, SHOWN, ["cameras.a.main_size"]),
+        (SHOWN, {}, ["cameras.a.main_size"]),
+        ({}, KEPT, ["cameras.a.main_size"]),
+        ({}, KEPT_WITHOUT_PICTURES, []),
+        (SHOWN, {**SHOWN, **KEPT}, []),
+    ],
+)
+def test_a_camera_whose_main_stream_comes_to_be_wanted_is_opened_anew(
+    before: dict[str, Any], after: dict[str, Any], reopened: list[str]
+) -> None:
+    """The stream runs only while somebody wants its pictures; a camera without one works on."""
+    found = told(config(**LARGE, **before), config(**LARGE, **after))
+    assert [path for path, effect in found if effect is Effect.CAMERA] == reopened
+
+
+def test_a_main_size_that_differs_is_told_once() -> None:
+    """Also where pictures come to be wanted at the same time."""
+    found = told(config(), config(cameras={"a": {**CAMERA, "main_size": [1920, 1080]}}, **SHOWN))
+    assert [path for path, _ in found] == ["cameras.a.main_size", "mqtt.snapshots.enabled"]
+
+
 cameras = st.fixed_dictionaries(
     {"source": st.just("pattern:")},
     optional={

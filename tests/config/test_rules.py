@@ -70,6 +70,15 @@ def test_the_configuration_cannot_be_changed_after_loading() -> None:
         Config().budget_ms = 5
 
 
+def test_the_main_picture_is_not_smaller_than_the_analysed_one() -> None:
+    """The small stream is made from what the large one shows; a camera would refuse it at the start."""
+    base = {"source": "picamera2:0", "size": [640, 480]}
+    assert CameraConfig.model_validate({**base, "main_size": [640, 480]}).main_size == (640, 480)
+    for main_size in ([639, 1080], [1920, 479]):
+        with pytest.raises(ValidationError, match=r"expected at least the value of size \(\[640, 480\]\)"):
+            CameraConfig.model_validate({**base, "main_size": main_size})
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("fps", "30"), ("fps", True), ("loop", 1), ("size", [640.0, 480]), ("rotate", "90")]
 )

@@ -11,10 +11,13 @@ import statistics
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from importlib.metadata import version
+from queue import Queue
 from typing import Any, ClassVar
 
+import cv2
 import libcamera
 import numpy as np
 import picamera2
@@ -28,10 +31,14 @@ from edgecam.capture.picamera import open_picamera
 from edgecam.clock import boot_ns
 from edgecam.config.source import parse_source
 from edgecam.errors import CameraLost, SourceError
-from edgecam.records import AgeBasis, Image, PixelFormat, YuvMatrix
+from edgecam.pipeline.snapshots import Snapshots
+from edgecam.records import AgeBasis, Frame, Image, PixelFormat, YuvMatrix
+from edgecam.vision.geometry import View
 
 FRAMES = 50
+# The virtual camera has four buffers, whatever it is asked for, and works in one of them.
 BUFFERS = 4
+MOST_HELD = 3
 SIZE_PX = (640, 480)
 MAIN_PX = (1920, 1080)
 MODEL = "Virtual Video Device"
@@ -69,8 +76,8 @@ def open_virtual(
     target: str = "0", *, main_size_px: tuple[int, int] | None = None, controls: Mapping[str, object] = NONE
 ) -> Camera:
     """The virtual camera behind the door."""
-    settings = CameraSettings(size_px=SIZE_PX, fps=30.0, controls=controls)
-    return open_picamera(parse_source(f"picamera2:{target}"), settings, main_size_px=main_size_px)
+    settings = CameraSettings(size_px=SIZE_PX, main_size_px=main_size_px, fps=30.0, controls=controls)
+    return open_picamera(parse_source(f"picamera2:{target}"), settings)
 
 
 def check_frames(camera: Camera) -> tuple[float, float]:
@@ -92,11 +99,11 @@ def check_frames(camera: Camera) -> tuple[float, float]:
     return fps, statistics.median(ages_ms)
 
 
-def check_image(image: Image) -> None:
+def check_image(image: Image, size_px: tuple[int, int] = SIZE_PX) -> None:
     """The format that libcamera chose for itself is told, and the picture shows colour bars."""
     assert image.format is PixelFormat.NV12, f"format {image.format}"
-    assert (image.width_px, image.height_px) == SIZE_PX, f"size {image.width_px}x{image.height_px}"
-    assert image.pixels.shape == (SIZE_PX[1] * 3 // 2, SIZE_PX[0]), f"shape {image.pixels.shape}"
+    assert (image.width_px, image.height_px) == size_px, f"size {image.width_px}x{image.height_px}"
+    assert image.pixels.shape == (size_px[1] * 3 // 2, size_px[0]), f"shape {image.pixels.shape}"
     owner = image.pixels if image.pixels.base is None else image.pixels.base
     assert owner.flags.owndata, "the pixels are the camera's memory"
     assert (image.color.matrix, image.color.full_range) == (YuvMatrix.BT709, False), f"colours {image.color}"
@@ -111,15 +118,83 @@ def bars_rgb(image: Image) -> NDArray[np.float64]:
     """
     height, width = image.height_px, image.width_px
     luma = image.pixels[:height].mean(axis=0)
+    start = white_px(image)
     chroma = image.pixels[height:].reshape(height // 2, width // 2, 2).mean(axis=0)
-    # White begins where the luma rises most: after black.
-    start = int(np.argmax(luma - np.roll(luma, 1)))
     luma = np.roll(luma, -start).reshape(8, -1)
     chroma = np.roll(chroma, -start // 2, axis=0).reshape(8, -1, 2)
     y = (np.median(luma, axis=1) - 16) / 219
     cb, cr = ((np.median(chroma, axis=1) - 128) / 224).T
     rgb = np.stack((y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb), axis=1)
     return np.asarray(rgb * 255, dtype=np.float64)
+
+
+def white_px(image: Image) -> int:
+    """Where white begins: there the luma rises most, after black."""
+    luma = image.pixels[: image.height_px].mean(axis=0)
+    return int(np.argmax(luma - np.roll(luma, 1)))
+
+
+def next_frame(camera: Camera, seq: int) -> Frame:
+    """As the capture worker makes it."""
+    shot = camera.read(WAIT_S)
+    assert shot is not None, "no frame came"
+    return Frame("main", seq, shot.image, shot.captured_ns, shot.basis, shot.full)
+
+
+def check_main_pictures(camera: Camera) -> float:
+    """The large picture is of the frame that was analysed, also when newer ones have come; ms of a copy."""
+    under_way: deque[Frame] = deque()
+    offsets_px: set[int] = set()
+    took_ms: list[float] = []
+    for seq in range(FRAMES):
+        under_way.append(next_frame(camera, seq))
+        if len(under_way) == MOST_HELD:
+            frame = under_way.popleft()
+            began_s = time.monotonic()
+            large = frame.for_people()
+            took_ms.append((time.monotonic() - began_s) * 1e3)
+            check_image(large, MAIN_PX)
+            # Both streams move by a pixel a frame.
+            offsets_px.add((white_px(large) - white_px(frame.image)) % SIZE_PX[0])
+    assert len(offsets_px) == 1, f"pictures of other frames: {offsets_px}"
+    return statistics.median(took_ms)
+
+
+def check_kept_frames(camera: Camera) -> None:
+    """Whoever keeps frames for ever stalls nothing: the oldest lose their large picture."""
+    kept = [next_frame(camera, seq) for seq in range(FRAMES)]
+    check_frames(camera)
+    widths_px = [frame.for_people().width_px for frame in kept]
+    large = widths_px.count(MAIN_PX[0])
+    assert 0 < large < MOST_HELD, f"{large} frames have kept their buffers"
+    assert widths_px == [SIZE_PX[0]] * (FRAMES - large) + [MAIN_PX[0]] * large, "not the oldest lost theirs"
+
+
+def check_snapshot(camera: Camera) -> int:
+    """A snapshot has the main stream's size, beside a smaller analysed frame; its bytes."""
+    shown: Queue[bytes] = Queue()
+
+    class Screen:
+        """Where the pictures go."""
+
+        def snapshot(self, camera: str, jpeg: bytes, *, keep_s: float) -> None:  # noqa: ARG002
+            """Remember it."""
+            shown.put(jpeg)
+
+    snapshots = Snapshots(Screen(), {"main": View()}, keep_s=60)
+    worker = threading.Thread(target=snapshots.run, name="snapshots")
+    worker.start()
+    assert shown.get(timeout=WAIT_S) == b"", "what an earlier run left stays"
+    snapshots.take(next_frame(camera, 1))
+    for seq in range(2, 2 * MOST_HELD):  # the camera goes on meanwhile
+        next_frame(camera, seq)
+    jpeg = shown.get(timeout=WAIT_S)
+    snapshots.close()
+    worker.join(WAIT_S)
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None, "no JPEG"
+    assert picture.shape == (MAIN_PX[1], MAIN_PX[0], 3), f"a snapshot of {picture.shape}"
+    return len(jpeg)
 
 
 def check_time_outs(camera: Camera) -> None:
@@ -188,6 +263,7 @@ def check_busy() -> None:
 def main() -> None:
     """All of it; three openings in one process."""
     picamera2.Picamera2 = VirtualPicamera2  # the door imports it by this name
+    picamera_setup._CAMERA_BUFFERS = BUFFERS - MOST_HELD
     camera = open_virtual()
     assert MODEL in camera.description, camera.description
     fps, age_ms = check_frames(camera)
@@ -202,13 +278,18 @@ def main() -> None:
     check_refusal(SourceError, "expected one of Off, Simple, Full (or its number)", FaceDetectMode="Some")
     controls = {"FaceDetectMode": "Off", "FrameRate": 30}
     for target in (MODEL, "Virtual0"):
-        # The analysed stream keeps its size beside a larger main stream.
+        # The analysed stream keeps its size beside a larger main stream, which is there for pictures.
         camera = open_virtual(target, main_size_px=MAIN_PX, controls=controls)
         check_frames(camera)
+        copy_ms = check_main_pictures(camera)
+        check_kept_frames(camera)
+        snapshot_bytes = check_snapshot(camera)
         check_close_with_unread_frame(camera)
     check_busy()
     sys.stdout.write(
         f"picamera2 door: {FRAMES} frames, {fps:.0f} fps, median age {age_ms:.1f} ms, "
+        f"a main picture of {MAIN_PX[0]}x{MAIN_PX[1]} copied in {copy_ms:.1f} ms, "
+        f"its snapshot {snapshot_bytes // 1000} kB, "
         f"libcamera {libcamera.CameraManager.singleton().version}, picamera2 {version('picamera2')}\n"
     )
 

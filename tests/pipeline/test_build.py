@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from edgecam.config.hours import ALWAYS, Schedule, parse_window
 from edgecam.config.loader import load_config
+from edgecam.config.schema import CameraConfig
 from edgecam.decision.watchlist import Watchlist
 from edgecam.errors import ConfigError
 from edgecam.pipeline.assembly import CameraPlan, Plan, assemble
-from edgecam.pipeline.build import families
+from edgecam.pipeline.build import camera_settings, families
 from edgecam.pipeline.lane import Rung
 
 NO_NAMES = Watchlist((), {})
@@ -198,6 +199,14 @@ def test_schedule_gate_and_weight_reach_the_plan(setting: Setting) -> None:
     policy = porch.policy
     assert (policy.weight, policy.budget_ns, policy.min_interval_ns) == (2.5, 150_000_000, 100_000_000)
     assert (policy.starve_ns, policy.lossless) == (3_000_000_000, False)
+
+
+def test_the_main_stream_is_asked_for_only_where_somebody_wants_its_pictures() -> None:
+    """It costs memory and work, whether it is looked at or not."""
+    config = CameraConfig(source="picamera2:0", main_size=(1920, 1080))
+    for wanted, size_px in ((True, (1920, 1080)), (False, None)):
+        settings = camera_settings(config, folder=Path(), wants_pictures=wanted)
+        assert (settings.size_px, settings.main_size_px) == ((640, 480), size_px)
 
 
 def test_without_a_word_a_camera_works_always_and_looks_at_everything(setting: Setting) -> None:

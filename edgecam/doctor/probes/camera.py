@@ -25,8 +25,10 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
             import_picamera2(source.shown)
         return {}
     width_px, height_px = request["size_px"]
+    main_size_px = request["main_size_px"]
     settings = CameraSettings(
         size_px=(width_px, height_px),
+        main_size_px=None if main_size_px is None else (main_size_px[0], main_size_px[1]),
         fps=request["fps"],
         controls=request["controls"],
         folder=Path(request["folder"]),
