@@ -26,7 +26,7 @@ class HeldRequests:
     """
 
     def __init__(self, copy: Callable[[Any], Image], *, most: int) -> None:
-        """Args: copies the main picture out of a request; how many may be held at once."""
+        """Args: copies the main picture out of a request; how many may be held, beside one under a copy."""
         self.copying = Lock()
         """Held while a buffer is read, so that `close` takes none away under a copy."""
         self._copy = copy

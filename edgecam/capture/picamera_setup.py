@@ -25,7 +25,8 @@ _APT_REMEDY = (
     "(python3 -m venv --system-site-packages)"
 )
 _USB_REMEDY = "a USB camera is read by v4l2:/dev/video0"
-# One in the sensor's hands, one in the ISP's, one spare; more only cost contiguous memory.
+# One in the sensor's hands, one in the ISP's, one spare, which a picture may be copied from; more only
+# cost contiguous memory.
 _CAMERA_BUFFERS = 3
 # One in ours, which is copied at once; or, where pictures of the main stream are wanted, one that comes, one
 # in the slot, one that is prepared, one at the engine, one that was decided on.
