@@ -3,56 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam.appliance.accelerators import find_accelerators
 from edgecam.doctor.finding import Area, Finding, Verdict
 from edgecam.doctor.probing import Answer, probe
+from edgecam.inference.delegates import DELEGATES, Delegate
 
 LOAD_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Delegate:
-    """One kind of accelerator, and the library by which TFLite reaches it."""
-
-    name: str
-    devices: tuple[str, ...]
-    """As `find_accelerators` calls them."""
-    libraries: tuple[str, ...]
-    """Names for the loader, or paths; the first that is there is taken."""
-    get_library: str
-    """How to come by it."""
-
-
-# A new accelerator is a new row.
-DELEGATES = (
-    Delegate(
-        name="coral",
-        devices=("Coral Edge TPU (USB)", "Coral Edge TPU (PCIe)"),
-        libraries=("libedgetpu.so.1", "libedgetpu.so"),
-        get_library="install libedgetpu1-std from Coral's package repository",
-    ),
-    Delegate(
-        name="teflon",
-        devices=("kernel accelerator (Mesa Teflon, Intel NPU)",),
-        libraries=("/usr/lib/teflon/libteflon.so", "libteflon.so"),
-        get_library="sudo apt install mesa-teflon-delegate (64-bit ARM, trixie or bookworm-backports)",
-    ),
-    Delegate(
-        name="vx",
-        devices=("VeriSilicon NPU",),
-        libraries=("libvx_delegate.so", "libvx_delegate.so.2"),
-        get_library="it comes with the board's own system image",
-    ),
-    Delegate(
-        name="ethosu",
-        devices=("Arm Ethos-U NPU",),
-        libraries=("libethosu_delegate.so",),
-        get_library="it comes with the board's own system image",
-    ),
-)
 DEADLINE_S = LOAD_S * len(DELEGATES)
 
 
@@ -79,7 +37,7 @@ def judge(delegate: Delegate, answer: Answer, *, device: str | None) -> Finding:
     """
     if answer.fault or answer.values["library"] is not None:
         text, remedy = _said_of_library(delegate, answer)
-        if not remedy and device is None:
+        if not remedy and device is None and delegate.devices:
             text, remedy = (
                 f"{text}, but no device is there",
                 "plug it in, and see that lsusb, lspci or /dev has it",

@@ -19,11 +19,11 @@ from program import write_pictures
 from edgecam.appliance.accelerators import find_accelerators
 from edgecam.config.source import parse_source
 from edgecam.doctor import accelerators, cameras, models, runtime
-from edgecam.doctor.accelerators import DELEGATES, Delegate
 from edgecam.doctor.finding import Finding, Verdict
 from edgecam.doctor.probing import Answer
 from edgecam.doctor.runtime import Platform
 from edgecam.doctor.subject import Subject
+from edgecam.inference.delegates import DELEGATES, Delegate
 
 MakeSubject = Callable[..., Subject]
 

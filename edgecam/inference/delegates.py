@@ -1,0 +1,126 @@
+"""The accelerators that edgecam knows: one table for who uses them and who looks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_BOARD_IMAGE = "it comes with the board's own system image"
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """One kind of accelerator, and the library by which TFLite reaches it."""
+
+    name: str
+    devices: tuple[str, ...]
+    """As `find_accelerators` calls them; empty: it has none that can be seen from outside."""
+    libraries: tuple[str, ...]
+    """Names for the loader, or paths; the first that is there is taken."""
+    get_library: str
+    """How to come by it."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What its library is told unless the user says otherwise."""
+    twin: str = ""
+    """Ending of the model's file that was compiled for it, `_edgetpu`; empty: it runs ordinary models."""
+    suits: str = ""
+    """The models that it runs, in words."""
+
+
+# A new accelerator is a new row.
+DELEGATES = (
+    Delegate(
+        name="coral",
+        devices=("Coral Edge TPU (USB)", "Coral Edge TPU (PCIe)"),
+        libraries=("libedgetpu.so.1", "libedgetpu.so"),
+        get_library="install libedgetpu1-std from Coral's package repository",
+        twin="_edgetpu",
+        suits="int8 or uint8 models that edgetpu_compiler has compiled",
+    ),
+    Delegate(
+        name="teflon",
+        devices=("kernel accelerator (Mesa Teflon, Intel NPU)",),
+        libraries=("/usr/lib/teflon/libteflon.so", "libteflon.so"),
+        get_library="sudo apt install mesa-teflon-delegate (64-bit ARM, trixie or bookworm-backports)",
+        suits="int8 or uint8 convolutional models, quantized per tensor",
+    ),
+    Delegate(
+        name="vx",
+        devices=("VeriSilicon NPU",),
+        libraries=("libvx_delegate.so", "libvx_delegate.so.2"),
+        get_library=_BOARD_IMAGE,
+        suits="int8 or uint8 models; the first inference compiles them, which may take a minute",
+    ),
+    Delegate(
+        name="ethosu",
+        devices=("Arm Ethos-U NPU",),
+        libraries=("libethosu_delegate.so",),
+        get_library=_BOARD_IMAGE,
+        twin="_vela",
+        suits="int8 models that vela has compiled",
+    ),
+    Delegate(
+        name="hexagon",
+        devices=(),
+        libraries=("libhexagon_delegate.so",),
+        get_library=f"{_BOARD_IMAGE}, as do the libhexagon_nn_skel libraries beside it",
+        suits="int8 or uint8 models",
+    ),
+    Delegate(
+        name="armnn",
+        devices=(),
+        libraries=("libarmnnDelegate.so", "libarmnnDelegate.so.29"),
+        get_library="take it from a release of Arm NN for this processor",
+        options={"backends": "GpuAcc,CpuAcc", "logging-severity": "warning"},
+        suits="float32, int8 and uint8 models",
+    ),
+    Delegate(
+        name="gpu",
+        devices=(),
+        libraries=("libtensorflowlite_gpu_delegate.so",),
+        get_library="build TensorFlow Lite's GPU delegate for this board's OpenCL",
+        suits="float32 models",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DelegateUse:
+    """One delegate as an engine is to use it."""
+
+    name: str
+    """The preset's name, or `external`."""
+    libraries: tuple[str, ...]
+    """The first that is there is taken."""
+    options: Mapping[str, str]
+    remedy: str
+    """What to do if its library is missing or refuses."""
+
+
+def find_delegate(name: str) -> Delegate | None:
+    """The preset of that name."""
+    return next((delegate for delegate in DELEGATES if delegate.name == name), None)
+
+
+def use_of(name: str, options: Mapping[str, str]) -> DelegateUse:
+    """How to use a preset, or any library.
+
+    Args:
+        name: a preset's, or the path of a delegate's library.
+        options: for the library; they go before the preset's own.
+
+    Raises:
+        ValueError: it is neither; names what there is.
+    """
+    preset = find_delegate(name)
+    if preset is not None:
+        return DelegateUse(name, preset.libraries, {**preset.options, **options}, remedy=preset.get_library)
+    if "/" in name:
+        return DelegateUse(
+            "external",
+            (name,),
+            dict(options),
+            remedy="see that its device is there, and its options are right",
+        )
+    known = ", ".join(delegate.name for delegate in DELEGATES)
+    raise ValueError(f"no delegate is called {name!r}: take {known} or a library's path (/path/lib.so)")
