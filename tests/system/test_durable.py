@@ -62,8 +62,11 @@ def test_every_decided_event_outlives_kills_and_reaches_a_subscriber(
             gate.open()
             subscriber.wait(lambda: len(told(subscriber)) > len(decided(program)) - 3 >= 10, 60)
             assert program.stop()[0] == 0
-            subscriber.wait(lambda: len(told(subscriber)) == len(decided(program)))
-        assert told(subscriber) == decided(program)
+            subscriber.wait(lambda: set(told(subscriber)) >= set(decided(program)))
+        logged = decided(program)
+        assert [event for event in told(subscriber) if event in logged] == logged
+        # A kill may come after an event was kept, and before that was logged.
+        assert len(told(subscriber)) - len(logged) <= 2
     heard = events(subscriber)
     restarts = [event for event in heard if event["reason"] == "restart"]
     assert {(event["event_type"], event["status"]) for event in restarts} <= {("end", "starting")}
