@@ -25,6 +25,8 @@ from edgecam.pipeline.trace import Trace
 
 log = logging.getLogger(__name__)
 
+_UMASK = 0o077
+
 
 class WantedTrace:
     """Writes the trace at the end, and after SIGUSR1, outside the signal handler."""
@@ -78,6 +80,8 @@ def run(
     Raises:
         EdgecamError: what cannot be used, at the start; whatever ended a worker.
     """
+    # What it keeps is nobody else's.
+    os.umask(_UMASK)
     trace = Trace(trace_path) if trace_path else None
     book = OrderBook(path, sets=sets, environ=environ)
     orders, fault = book.read_for_start()
