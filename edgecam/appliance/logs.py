@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -35,15 +36,29 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
-        line: dict[str, str] = {
+        line: dict[str, object] = {
             "ts": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            "data": _data(record),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _data(record: logging.LogRecord) -> dict[str, str | int | float | bool | None]:
+    """What a message says as `key=value`, by key; values that JSON does not know as text."""
+    args = record.args if isinstance(record.args, tuple) else ()
+    keys = re.findall(r"(\w+)=%", str(record.msg))
+    # `size=%dx%d` is two values under one key: that message is for people alone.
+    if len(keys) != len(args):
+        return {}
+    plain = (str, int, float, bool, type(None))
+    return {
+        key: value if isinstance(value, plain) else str(value) for key, value in zip(keys, args, strict=True)
+    }
 
 
 def set_up_logging(

@@ -60,7 +60,7 @@ def open_picamera(source: Source, settings: CameraSettings) -> Camera:
     layout = streams.analysed
     size = _size(layout)
     log.info(
-        "camera opened source=%s model=%s asked=%dx%d size=%s main=%s format=%s matrix=%s full_range=%s",
+        "camera configured source=%s model=%s asked=%dx%d size=%s main=%s format=%s matrix=%s full_range=%s",
         source.shown,
         model,
         *settings.size_px,

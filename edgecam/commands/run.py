@@ -51,7 +51,7 @@ class WantedTrace:
         try:
             self._trace.write()
         except EdgecamError as error:
-            log.error("no trace: %s", error)  # noqa: TRY400 - foreseen
+            log.error("no trace reason=%s", error)  # noqa: TRY400 - foreseen
         else:
             log.info("trace written")
 
@@ -121,11 +121,11 @@ def run(
         with supervision:
             runner.wait(meanwhile=meanwhile)
     except WedgedError as error:
-        log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
+        log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
         leave_wedged(runner.abandon)
     except EdgecamError as error:
         # Told before the words of stopping bury it.
-        log.error("cannot go on: %s", error)  # noqa: TRY400 - foreseen
+        log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
         return error.exit_code
     finally:
         runner.stop()

@@ -51,5 +51,5 @@ class BoardWatch:
             engine.is_strained = strained
         for notice in self._strain.observe(board.limits, temperature_c=heat_c, now_ns=clock.boot_ns()):
             level = logging.INFO if notice.level is NoticeLevel.INFO else logging.WARNING
-            log.log(level, "board: %s", notice.message)
+            log.log(level, "board says message=%s", notice.message)
             self._tell(notice)

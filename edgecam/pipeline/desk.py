@@ -196,10 +196,11 @@ class Desk:
         for edge in decision.edges:
             self._publisher.event(Event(self._camera, edge, self._result))
             # Once it is kept: what is logged is promised.
-            log.info(
-                "episode %s camera=%s episode=%s label=%s score=%.2f reason=%s",
-                edge.type, self._camera, edge.episode, edge.label, edge.score, edge.reason,
-            )  # fmt: skip
+            words = (self._camera, edge.episode, edge.label, edge.score, edge.reason)
+            if edge.type is EventType.START:
+                log.info("episode start camera=%s episode=%s label=%s score=%.2f reason=%s", *words)
+            else:
+                log.info("episode end camera=%s episode=%s label=%s score=%.2f reason=%s", *words)
         # A straggler of a camera that is no more must not bring its topic back.
         if decision.changed and not self._closed:
             self._publisher.state(State(self._camera, decision, self._result))

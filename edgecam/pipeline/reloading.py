@@ -107,7 +107,7 @@ class Reloader:
             self._book.keep(orders)
             self._is_kept = True
             self.remark = None
-            log.info("configuration applied: %s", summary(found))
+            log.info("configuration applied changes=%s", summary(found))
             is_all = all(change.effect is not Effect.RESTART for change in found)
             level = NoticeLevel.INFO if is_all else NoticeLevel.WARNING
             data: dict[str, str | int | float | bool | None] = {"count": len(found), **by_effect(found)}
@@ -120,7 +120,7 @@ class Reloader:
         text = f"the configuration is refused, {instead}: {told(problems)}"
         self.remark = f"configuration refused: {told(problems)}"
         for problem in problems_of(fault, whole_paths=True):
-            log.error("configuration refused: %s", problem)
+            log.error("configuration refused problem=%s", problem)
         first = problems[0]
         data = {"where": first.where, "path": first.path, "text": first.text}
         runner.publisher.notice(

@@ -153,7 +153,7 @@ class Remote:
         self._publisher.commands_refused += 1
         # The first of a kind is news; a stranger must not fill the journal.
         level = logging.WARNING if self.refused[refused.reason] == 1 else logging.DEBUG
-        log.log(level, "command refused topic=%.200r reason=%s: %s", topic, refused.reason, refused.text)
+        log.log(level, "command refused topic=%.200r reason=%s text=%s", topic, refused.reason, refused.text)
         if refused.reply is not None:
             data = {"reason": refused.reason.value}
             self._publisher.response(refused.reply, ok=False, message=refused.text, data=data)

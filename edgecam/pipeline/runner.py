@@ -352,8 +352,8 @@ def _snapshots(plan: Plan, uplink: Uplink, config: SnapshotsConfig) -> Snapshots
 
 def _log_books(camera: str, books: CameraStats) -> None:
     """Every captured frame's fate, as the last word."""
-    skipped = " ".join(f"{cause}={count}" for cause, count in books.skipped.items() if count)
+    skipped = ",".join(f"{cause}:{count}" for cause, count in books.skipped.items() if count)
     log.info(
-        "frames camera=%s captured=%d results=%d late=%d skipped: %s",
+        "frames camera=%s captured=%d results=%d late=%d skipped=%s",
         camera, books.captured, books.results, books.late, skipped or "none",
     )  # fmt: skip

@@ -71,7 +71,7 @@ class StoredQueue:
         for episode, text in found[Table.EPISODE].items():
             end = self._unpack(Table.EPISODE, episode, text)
             if end is not None:
-                log.info("episode end episode=%s reason=restart", episode)
+                log.info("episode end episode=%s reason=%s", episode, "restart")
                 items.append(end)
                 self._keep(end)
         self._store.put_first(Table.EVENT, [_draft(item).event_id for item in items])
@@ -128,7 +128,7 @@ class StoredQueue:
                 draft = draft.ended_by_restart(self._read_clock(), event_id=uuid.uuid4().hex)
             return Outgoing(str(kept["topic"]), draft, Delivery.EVENT, epoch=0)
         except (ValueError, TypeError, KeyError):
-            log.error("an entry of the outbox cannot be read and is dropped: %s", text)  # noqa: TRY400
+            log.error("an entry of the outbox cannot be read and is dropped entry=%s", text)  # noqa: TRY400
             self._store.write(Change(table, key, None))
             return None
 
