@@ -185,6 +185,8 @@ def main(host: str, port: int) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What amqtt has to say of its clients is told by the clients.
     logging.disable(logging.ERROR)
+    # Nor are the destructors of its connections, at the end of all, of interest to anybody.
+    sys.unraisablehook = lambda _: None
     try:
         asyncio.run(_serve(host, port))
     except (OSError, ImportError) as error:
