@@ -39,9 +39,13 @@ class EngineInfo:
 class Engine(Protocol):
     """One model in one interpreter; used by one thread at a time."""
 
-    info: EngineInfo
     input: TensorSpec
     output: TensorSpec
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs the next frame."""
+        ...
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once.

@@ -1,4 +1,4 @@
-"""The TFLite runtimes: `ai_edge_litert`, else `tflite_runtime`; on the CPU, with XNNPACK.
+"""The TFLite runtimes: `ai_edge_litert`, else `tflite_runtime`; on the CPU, with XNNPACK, or with a delegate.
 
 One thread owns one interpreter. Its tensors are only ever copied in and out: a live view would make the
 next `invoke` fail, and copying costs microseconds.
@@ -6,6 +6,7 @@ next `invoke` fail, and copying costs microseconds.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import re
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
+from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import chatter_caught
@@ -36,6 +38,8 @@ class Runtime:
     version: str
     interpreter: Any
     """Its `Interpreter` class."""
+    module: Any = None
+    """Where that is from; it has `load_delegate`, too."""
 
 
 def find_runtime() -> Runtime:
@@ -50,7 +54,7 @@ def find_runtime() -> Runtime:
         except ImportError:
             continue
         version = getattr(importlib.import_module(package), "__version__", "unknown")
-        return Runtime(name, str(version), module.Interpreter)
+        return Runtime(name, str(version), module.Interpreter, module)
     raise EngineError(
         "no TFLite runtime is installed: `pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer), "
         "or on 32-bit ARM with Python 3.11 `pip install 'edgecam[tflite]'`"
@@ -63,18 +67,25 @@ class LiteRtEngine:
     Args:
         path: the `.tflite` file.
         threads: for the network's kernels, at least 1.
+        delegate: takes over what it can. Its library may abort or hang: only for a process that may.
 
     Raises:
-        EngineError: no runtime, or the runtime refuses the model.
+        EngineError: no runtime, the runtime refuses the model, or the delegate cannot be had.
     """
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, delegate: DelegateUse | None = None) -> None:
         runtime = find_runtime()
         self._path = path
-        self.info = EngineInfo(runtime.name, runtime.version, delegate="cpu", threads=threads)
+        name = "cpu" if delegate is None else delegate.name
+        self.info = EngineInfo(runtime.name, runtime.version, delegate=name, threads=threads)
+        loaded = None if delegate is None else [_load(runtime, delegate)]
         try:
             with chatter_caught():
-                interpreter = runtime.interpreter(model_path=str(path), num_threads=threads)
+                interpreter = runtime.interpreter(
+                    model_path=str(path), num_threads=threads, experimental_delegates=loaded
+                )
+                # Before the tensors are allocated: XNNPACK is a delegate, too, and comes then.
+                self.delegated, self.operators = coverage(interpreter) if loaded else (0, 0)
                 interpreter.allocate_tensors()
                 details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         except _REFUSALS as error:
@@ -120,6 +131,39 @@ class LiteRtEngine:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def coverage(interpreter: Any) -> tuple[int, int]:
+    """How many of its operators the interpreter has given to delegates, and how many there are."""
+    steps = interpreter._get_ops_details()  # noqa: SLF001 - there is no public way to ask
+    delegates = [step for step in steps if step["op_name"] == "DELEGATE"]
+    own = {int(made): step for step in steps if step["op_name"] != "DELEGATE" for made in step["outputs"]}
+    taken: set[int] = set()
+    for delegate in delegates:
+        given = {int(tensor) for tensor in delegate["inputs"]}
+        left = [int(tensor) for tensor in delegate["outputs"]]
+        while left:
+            step = own.get(left.pop())
+            if step is not None and step["index"] not in taken:
+                taken.add(step["index"])
+                left.extend(int(tensor) for tensor in step["inputs"] if int(tensor) not in given)
+    return len(taken), len(steps) - len(delegates)
+
+
+def _load(runtime: Runtime, use: DelegateUse) -> Any:
+    """The delegate from the first of its libraries that is there."""
+    absent = []
+    for library in use.libraries:
+        try:
+            # The runtime's own attempt leaves an exception on stderr if the library is not there.
+            ctypes.CDLL(library)
+            return runtime.module.load_delegate(library, dict(use.options))
+        except OSError as error:
+            absent.append(_reason(error))
+        except (ValueError, AttributeError) as error:
+            said = str(error).strip().rsplit("\n", 1)[-1][:_MOST_REASON_CHARS]
+            raise EngineError(f"the delegate {use.name} refuses: {said}; {use.remedy}") from error
+    raise EngineError(f"the delegate {use.name} has no library: {'; '.join(absent)}; {use.remedy}")
 
 
 def _spec(detail: dict[str, Any]) -> TensorSpec:

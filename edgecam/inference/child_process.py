@@ -1,0 +1,160 @@
+"""The parent's end of one child process with an engine in it: start, ask, end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgecam.errors import EngineError
+from edgecam.inference.delegates import DelegateUse
+from edgecam.inference.engine import EngineInfo
+from edgecam.inference.wire import MOST_MESSAGE_BYTES, REPLY, REQUEST, SharedTensors, same_tensor, size_bytes
+from edgecam.records import TensorSpec
+
+_TERMINATE_S = 0.5
+# What is in the kernel's hands cannot be killed: it is left behind.
+_KILL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a child is to open."""
+
+    model: Path
+    delegate: DelegateUse
+    threads: int
+    input: TensorSpec
+    """What the tensors have to be: those of the CPU's engine, which stands in."""
+    output: TensorSpec
+
+
+class ChildProcess:
+    """A child with an engine; starts it in the constructor, from the thread with which it is to die.
+
+    Args:
+        order: what it opens.
+
+    Raises:
+        EngineError: the process cannot be started.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self.failed = Event()
+        """It is not to be asked again."""
+        self.is_proved = False
+        """It may be asked by the engine's thread."""
+        self.info: EngineInfo | None = None
+        """What really runs; None until `open` has returned."""
+        self.delegated = 0
+        self.operators = 0
+        """So many operators has the model, and so many of them run on the delegate."""
+        self._order = order
+        self._name = f"{order.model}: the delegate {order.delegate.name}"
+        self._number = 0
+        memory = os.memfd_create("edgecam-tensors")
+        try:
+            os.ftruncate(memory, size_bytes(order.input, order.output))
+            self._tensors = SharedTensors(memory, order.input, order.output)
+            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = _start(theirs.fileno(), memory)
+        except OSError as error:
+            raise EngineError(f"{self._name}: no process for it can be started: {error.strerror}") from error
+        finally:
+            os.close(memory)
+
+    def open(self, deadline_s: float) -> EngineInfo:
+        """Let it open its engine; raises EngineError: it refuses, died, or took too long."""
+        order = self._order
+        asked = {
+            "model": str(order.model.resolve()),
+            "threads": order.threads,
+            "delegate": asdict(order.delegate),
+        }
+        said = json.loads(self._ask(json.dumps(asked).encode(), deadline_s, "opening"))
+        if "fault" in said:
+            raise EngineError(said["fault"])
+        for what, wanted in (("input", order.input), ("output", order.output)):
+            found = TensorSpec(**{**said[what], "shape": tuple(said[what]["shape"])})
+            if not same_tensor(found, wanted):
+                raise EngineError(
+                    f"{self._name}: its {what} is {found}, the CPU's is {wanted}; "
+                    "compile it from the very model that it stands beside"
+                )
+        self.delegated, self.operators = said["delegated"], said["operators"]
+        if not self.delegated:
+            raise EngineError(
+                f"{self._name} takes over none of the {self.operators} operators; "
+                "use a model that suits it, or delegate: cpu"
+            )
+        self.info = EngineInfo(**said["info"])
+        return self.info
+
+    def invoke(self, tensor: NDArray[Any], deadline_s: float) -> NDArray[Any]:
+        """Run the network once; see `Engine.invoke`. Late is failed: nobody knows what it does then."""
+        self._number += 1
+        self._tensors.input[...] = tensor
+        reply = self._ask(REQUEST.pack(self._number), deadline_s, "inference")
+        number, status = REPLY.unpack_from(reply)
+        if number != self._number:
+            raise EngineError(f"{self._name}: it answered {number} when asked for {self._number}")
+        if status:
+            raise EngineError(reply[REPLY.size :].decode(errors="replace"))
+        return self._tensors.output.copy()
+
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._process.poll() is None
+
+    def hang_up(self) -> None:
+        """Let it end by itself, and wake who waits for it; from any thread."""
+        self.failed.set()
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """End its process: by SIGTERM, then by SIGKILL."""
+        self.hang_up()
+        for stop, patience_s in ((self._process.terminate, _TERMINATE_S), (self._process.kill, _KILL_S)):
+            stop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+                break
+        self._channel.close()
+
+    def _ask(self, request: bytes, deadline_s: float, what: str) -> bytes:
+        try:
+            self._channel.settimeout(deadline_s)
+            self._channel.send(request)
+            reply = self._channel.recv(MOST_MESSAGE_BYTES)
+        except TimeoutError as error:
+            raise EngineError(f"{self._name}: no answer to {what} within {deadline_s:g} s") from error
+        except OSError as error:
+            raise EngineError(f"{self._name}: its process is gone: {error.strerror}") from error
+        if not reply:
+            raise EngineError(f"{self._name}: its process ended during {what}")
+        return reply
+
+
+def _start(channel: int, memory: int) -> subprocess.Popen[bytes]:
+    words = [str(channel), str(memory), str(os.getpid())]
+    return subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
+        [sys.executable, "-m", "edgecam.inference.child", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(channel, memory),
+        # Ctrl-C is for the parent, which ends it.
+        start_new_session=True,
+        # `-m` looks here first: the same edgecam as ours.
+        cwd=Path(__file__).parents[2],
+    )

@@ -1,0 +1,165 @@
+"""A real delegate, built by the test, in a child: it may do what it likes, every frame has its answer."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from moody_delegate import MoodyDelegate
+
+from edgecam.inference.child_process import Order
+from edgecam.inference.delegates import use_of
+from edgecam.inference.isolated import Change, IsolatedEngine
+from edgecam.inference.litert import LiteRtEngine
+from edgecam.inference.patience import RestartBudget
+
+WAIT_S = 60
+PICTURE = np.random.default_rng(3).normal(size=(1, 8, 8, 3)).astype(np.float32)
+
+Open = Callable[..., tuple[IsolatedEngine, "queue.Queue[Change]"]]
+
+
+@pytest.fixture
+def moody(tmp_path: Path) -> MoodyDelegate:
+    """The delegate's library."""
+    return MoodyDelegate(tmp_path)
+
+
+@pytest.fixture
+def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Open]:
+    """Opens the engine; its changes are in the queue."""
+    opened: list[IsolatedEngine] = []
+
+    def open_it(
+        library: Path = moody.library, dtype: str = "float32"
+    ) -> tuple[IsolatedEngine, queue.Queue[Change]]:
+        path = tmp_path / "net.tflite"
+        path.write_bytes(tiny.make(tiny.Tiny(dtype=dtype)))
+        cpu = LiteRtEngine(path, threads=1)
+        use = use_of(str(library), {"control": str(moody.control)})
+        changes: queue.Queue[Change] = queue.Queue()
+        engine = IsolatedEngine(
+            cpu,
+            Order(path, use, 1, cpu.input, cpu.output),
+            known=PICTURE if dtype == "float32" else np.arange(192, dtype=dtype).reshape(cpu.input.shape),
+            told=changes.put,
+            budget=RestartBudget(most=1000, first_pause_s=0.01),
+        )
+        opened.append(engine)
+        return engine, changes
+
+    yield open_it
+    for engine in opened:
+        engine.close()
+
+
+def served(changes: queue.Queue[Change]) -> Change:
+    """The next change to the delegate."""
+    while (change := changes.get(timeout=WAIT_S)).why:
+        pass
+    return change
+
+
+def failed(changes: queue.Queue[Change]) -> str:
+    """Why the next change is one to the CPU."""
+    while not (change := changes.get(timeout=WAIT_S)).why:
+        pass
+    assert change.info.delegate == "cpu"
+    return change.why
+
+
+def test_the_child_serves_and_the_interpreter_says_what_runs_on_the_delegate(start: Open) -> None:
+    """Not hope: one of two operators is the delegate's, and the answer is the CPU's."""
+    engine, changes = start()
+    on_cpu = engine.invoke(PICTURE)
+    change = served(changes)
+    assert (change.info.delegate, change.delegated, change.operators) == ("external", 1, 2)
+    assert engine.info == change.info
+    assert np.allclose(engine.invoke(PICTURE), on_cpu, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        ("abort", "process"),
+        ("hang", "no answer to inference within"),
+        ("slow", "no answer to inference within"),
+        ("vanish", "failed"),
+    ],
+)
+def test_what_fails_in_mid_stream_costs_no_frame_and_is_taken_back(
+    start: Open, moody: MoodyDelegate, mood: str, said: str
+) -> None:
+    """The very frame on which it failed is answered by the CPU; when it works again, it serves again."""
+    engine, changes = start()
+    served(changes)
+    right = engine.invoke(PICTURE)
+    moody.tell(mood)
+    assert np.allclose(engine.invoke(PICTURE), right, atol=1e-6)
+    assert engine.info.delegate == "cpu"
+    assert said in failed(changes)
+    moody.tell("work")
+    served(changes)
+    assert engine.info.delegate == "external"
+    assert np.allclose(engine.invoke(PICTURE), right, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"), [("refuse", "no device found"), ("wrong", "computes wrong results")]
+)
+def test_what_refuses_or_lies_at_the_start_never_serves(
+    start: Open, moody: MoodyDelegate, mood: str, said: str
+) -> None:
+    """The CPU serves at once, and the reason is told with what to do."""
+    moody.tell(mood)
+    engine, changes = start()
+    assert engine.invoke(PICTURE).shape == (4,)
+    why = failed(changes)
+    assert said in why
+    assert "; " in why
+    moody.tell("work")
+    assert served(changes).delegated == 1
+
+
+def test_a_library_that_is_not_there_is_told_and_the_cpu_serves(start: Open, tmp_path: Path) -> None:
+    """As when its package is missing."""
+    engine, changes = start(library=tmp_path / "libabsent.so")
+    assert engine.invoke(PICTURE).shape == (4,)
+    assert "has no library" in failed(changes)
+
+
+def test_a_delegate_that_takes_nothing_over_is_no_accelerator(start: Open) -> None:
+    """It would be the CPU with a detour, under a false name."""
+    _engine, changes = start(dtype="uint8")
+    assert "takes over none of the 2 operators" in failed(changes)
+
+
+def test_a_child_that_ends_while_nobody_asks_is_replaced(start: Open) -> None:
+    """Else the next frame, which may be the one that matters, would find out."""
+    engine, changes = start()
+    served(changes)
+    assert engine._child is not None
+    os.kill(engine._child._process.pid, signal.SIGKILL)
+    assert "has ended by itself" in failed(changes)
+    served(changes)
+
+
+def test_closing_ends_the_child_even_if_it_hangs(start: Open, moody: MoodyDelegate) -> None:
+    """No orphan keeps the accelerator."""
+    engine, changes = start()
+    served(changes)
+    child = engine._child
+    assert child is not None
+    moody.tell("hang")
+    engine.invoke(PICTURE)
+    engine.close()
+    engine.close()
+    assert not child.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child._process.pid, 0)
