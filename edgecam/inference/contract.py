@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from edgecam.errors import EngineError
@@ -20,11 +22,12 @@ _TOLERANCE = 0.02
 
 
 def check_contract(engine: Engine, model: Model) -> None:
-    """Compare the engine's tensors with the card and labels.
+    """Compare the file with the one that was looked at, and the engine's tensors with card and labels.
 
     Raises:
-        EngineError: shape, dtype, quantization or number of classes do not fit; with what to correct.
+        EngineError: file, shape, dtype, quantization or number of classes do not fit; with what to correct.
     """
+    _check_file(model)
     where = str(model.path)
     for what, tensor in (("input", engine.input), ("output", engine.output)):
         if tensor.dtype not in DTYPES:
@@ -54,6 +57,20 @@ def quantized_range(tensor: TensorSpec) -> tuple[float, float] | None:
         tensor.scale * (int(limits.min) - tensor.zero_point),
         tensor.scale * (int(limits.max) - tensor.zero_point),
     )
+
+
+def _check_file(model: Model) -> None:
+    """An engine opens the file by itself, perhaps days after it was compared with the card."""
+    try:
+        with model.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EngineError(f"{model.path}: cannot be read: {error.strerror}") from error
+    if digest != model.sha256:
+        raise EngineError(
+            f"{model.path}: has changed since it was checked: sha256 was {model.sha256[:12]}…, is "
+            f"{digest[:12]}…; start edgecam again to use the new file"
+        )
 
 
 def _check_input_range(tensor: TensorSpec, card: InputCard, where: str) -> None:

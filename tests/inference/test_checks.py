@@ -45,6 +45,20 @@ def test_a_sound_engine_passes(model: Model, engine: LiteRtEngine) -> None:
     assert run_self_test(engine, model) > 0
 
 
+def test_a_file_that_changed_after_it_was_checked_is_refused(tiny: ModuleType, model: Model) -> None:
+    """Engines are opened again long after the start: another network must not answer under these labels."""
+    model.path.write_bytes(tiny.make(tiny.Tiny(dead=True)))
+    with pytest.raises(EngineError, match="has changed since it was checked"):
+        open_engine(model, threads=1)
+
+
+def test_a_file_that_is_gone_is_told(model: Model, engine: LiteRtEngine) -> None:
+    """The interpreter has it already; what it has cannot be compared any more."""
+    model.path.unlink()
+    with pytest.raises(EngineError, match="cannot be read: No such file"):
+        check_contract(engine, model)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
