@@ -93,6 +93,8 @@ class Outbox:
                 topic, draft, Delivery.LATEST, self._epoch, content_type=content_type
             )
             self._due.setdefault(topic)
+            # A picture that waited there is replaced, too.
+            self._pictures_due.pop(topic, None)
 
     def clear(self, topic: str) -> None:
         """Let the broker forget what it retains; tried on each connection until it is accepted."""
@@ -106,6 +108,7 @@ class Outbox:
                 topic, draft, Delivery.PICTURE, self._epoch, expiry_s, content_type="image/jpeg"
             )
             self._pictures_due.setdefault(topic)
+            self._due.pop(topic, None)
             self._strikes.pop(topic, None)
 
     def put_event(self, topic: str, draft: EventDraft) -> int:

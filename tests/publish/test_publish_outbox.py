@@ -291,6 +291,27 @@ def test_one_picture_at_a_time_is_on_its_way() -> None:
     assert {first.topic, second.topic} == {"p", "q"}
 
 
+def test_a_picture_that_waits_is_forgotten_with_its_topic() -> None:
+    """Its camera is taken out while another picture is on its way: nothing is due there any more."""
+    box = outbox()
+    box.put_picture("p", picture(b"a"), expiry_s=9)
+    (first,) = take_all(box)
+    box.put_picture("q", picture(b"b"), expiry_s=9)
+    box.clear("q")
+    (clearing,) = take_all(box)
+    box.settle(clearing, accepted=True)
+    box.settle(first, accepted=True)
+    assert take_all(box) == []
+
+
+def test_a_picture_put_where_something_was_to_be_cleared_is_sent_once() -> None:
+    """The camera has come back before the broker heard that it was gone."""
+    box = outbox()
+    box.clear("p")
+    box.put_picture("p", picture(b"a"), expiry_s=9)
+    assert [item.draft for item in take_all(box)] == [picture(b"a")]
+
+
 def test_an_answer_is_now_or_never_and_pushes_out_no_notice() -> None:
     """An answer belongs to the connection that brought the question; a flood of them harms nothing else."""
     box = outbox()
