@@ -30,7 +30,7 @@ class Condition:
 
 
 def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
-    """How it does; from the main loop."""
+    """How it does; from any thread."""
     lanes = workers.lanes.values()
     told = [lane.desk.status for lane in lanes]
     counts = [lane.ledger.counts() for lane in lanes]
@@ -45,13 +45,16 @@ def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
 
 
 def signs_of(workers: Workforce, uplink: Uplink) -> Signs:
-    """Whether frames are finishing; from the main loop."""
+    """Whether frames are finishing; from any thread."""
+    captures, lanes = workers.captures, workers.lanes
     engine_of = {lane: engine for engine in workers.engines.values() for lane in engine.rungs}
     cameras = {
         name: _camera_signs(
-            lane, engine_of[name], declared_within_ns=int(workers.captures[name].declared_within_s * 1e9)
+            lane, engine_of[name], declared_within_ns=int(captures[name].declared_within_s * 1e9)
         )
-        for name, lane in workers.lanes.items()
+        for name, lane in lanes.items()
+        # While the configuration changes, a new camera has a lane and as yet nobody who works on it.
+        if name in engine_of and name in captures
     }
     return Signs(cameras, publish_turns=uplink.turns)
 
