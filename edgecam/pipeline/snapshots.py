@@ -54,7 +54,8 @@ class Snapshots:
     def take(self, frame: Frame) -> None:
         """Show this frame; one of the same camera that waits is given up for it."""
         with self._changed:
-            if frame.camera not in self._barred:
+            # A frame of a camera that was just taken out of the configuration is nobody's.
+            if frame.camera in self._views and frame.camera not in self._barred:
                 self._wanted[frame.camera] = frame
                 self._changed.notify()
 
@@ -110,8 +111,9 @@ class Snapshots:
 
     def _show(self, camera: str, frame: Frame) -> None:
         """Make the picture without the lock; it is shown if it is still wanted then."""
+        view = self._views[camera]
         with self._let_go():
-            jpeg = encode(frame.for_people(), self._views[camera])
+            jpeg = encode(frame.for_people(), view)
         if self._wanted.get(camera) is frame:
             del self._wanted[camera]
             self._shown_until_ns[camera] = clock.boot_ns() + int(self._keep_s * 1e9)

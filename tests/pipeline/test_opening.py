@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from threading import Thread
 
@@ -321,6 +322,22 @@ def test_a_picture_is_shown_and_taken_back_in_time() -> None:
     snapshots.close()
     thread.join(10)
     assert len(voice.pictures) == 3
+
+
+def test_a_frame_of_a_camera_that_is_no_more_becomes_no_picture() -> None:
+    """Its engine may end with an episode while a reload takes it out; the others' pictures go on."""
+    voice = Voice()
+    snapshots = Snapshots(voice, {"a": View(), "b": View()}, keep_s=3600)
+    thread = running(snapshots)
+    until(lambda: len(voice.pictures) == 2)
+    snapshots.revise({"b": View()}, keep_s=3600)
+    snapshots.take(frame())
+    snapshots.take(replace(frame(), camera="b"))
+    until(lambda: len(voice.pictures) == 3)
+    assert voice.pictures[2][0] == "b"
+    assert thread.is_alive()
+    snapshots.close()
+    thread.join(10)
 
 
 @pytest.mark.parametrize("end", ["close", "switch off"])
