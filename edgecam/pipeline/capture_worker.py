@@ -117,6 +117,10 @@ class CaptureWorker:
         """How long the camera may deliver nothing before it is told lost, wherever its driver hangs."""
         return max(self._stall_s, self._limits.open_s, self._limits.read_s) + self._limits.close_s
 
+    def succeed(self, before: CaptureWorker) -> None:
+        """Before `run`: what hangs of an earlier worker's openings, now or later, counts as this one's."""
+        self._left_behind = before._left_behind
+
     def leave(self) -> None:
         """End `run` soon."""
         self._stop.set()
@@ -124,7 +128,8 @@ class CaptureWorker:
 
     def _open_and_watch(self) -> None:
         """Open the camera and see to it that frames come, until it should be closed; raises what ended it."""
-        self._left_behind = [reader for reader in self._left_behind if not reader.is_gone]
+        # In place: whoever was before shares it.
+        self._left_behind[:] = [reader for reader in self._left_behind if not reader.is_gone]
         is_held = bool(self._left_behind)
         try:
             self._watch_opening()
@@ -234,14 +239,15 @@ class CaptureWorker:
         log.log(level, "frame unreadable camera=%s fault=%s", self._lane.camera, fault)
 
     def _tell_lost(self, lost: Exception) -> None:
-        if not self._lost:
+        # Who was told to leave may have a successor already, whose frames come.
+        if not self._lost and not self._stop.is_set():
             log.warning("camera lost camera=%s fault=%s", self._lane.camera, lost)
             self._lane.desk.camera_lost(str(lost))
         self._lost = True
 
     def _tell_wedged(self, lost: Exception) -> None:
         """Opening it anew has not helped either."""
-        if not self._is_wedged:
+        if not self._is_wedged and not self._stop.is_set():
             self._is_wedged = True
             log.error("camera wedged camera=%s fault=%s", self._lane.camera, lost)
             why = f"an earlier opening of it can be neither read nor closed, and holds it perhaps: {lost}"

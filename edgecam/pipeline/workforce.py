@@ -184,8 +184,9 @@ class Workforce:
         for camera in plan.cameras:
             self.openings[camera.camera].set_schedule(camera.schedule)
             is_kept = camera.camera in before and camera.camera not in reopened
+            earlier = self.captures.get(camera.camera)
             captures[camera.camera] = (
-                self.captures[camera.camera] if is_kept else self._new_capture(loaded, camera)
+                earlier if is_kept and earlier else self._new_capture(loaded, camera, earlier)
             )
         found, self.captures = self.captures, captures
         for name, worker in captures.items():
@@ -237,8 +238,10 @@ class Workforce:
             patient=self._is_running,
         )
 
-    def _new_capture(self, loaded: LoadedConfig, camera: CameraPlan) -> CaptureWorker:
-        return build_capture(
+    def _new_capture(
+        self, loaded: LoadedConfig, camera: CameraPlan, earlier: CaptureWorker | None
+    ) -> CaptureWorker:
+        worker = build_capture(
             loaded,
             camera,
             self.lanes[camera.camera],
@@ -246,6 +249,9 @@ class Workforce:
             witness=self._witness,
             patient=self._is_running,
         )
+        if earlier is not None:
+            worker.succeed(earlier)
+        return worker
 
     def _start_engine(self, name: str) -> None:
         engine, thread = self.engines[name], f"engine-{name}"

@@ -68,7 +68,11 @@ class Stage:
         self.openings: list[Camera | Exception] = []
         self.opened = 0
         self.thread: Thread | None = None
-        self.worker = CaptureWorker(
+        self.worker = self.capture()
+
+    def capture(self) -> CaptureWorker:
+        """A worker, not yet started."""
+        return CaptureWorker(
             self.house.lane,
             self.open,
             stall_s=3,
@@ -207,6 +211,43 @@ def test_an_opening_that_hangs_is_left_behind_and_closed_when_it_comes_back(stag
     release.set()
     until(lambda: late.closed)
     assert late.left == 1_000_000
+
+
+def test_who_was_told_to_leave_tells_of_no_loss(stage: Stage) -> None:
+    """Its driver may hang for longer than a successor waits, who has frames and would never take it back."""
+
+    class Overtaken(HangingCamera):
+        """Hangs when its worker has to leave."""
+
+        def read(self, timeout_s: float) -> Shot | None:
+            """The next step."""
+            if self.left == 0:
+                stage.worker.leave()
+            return super().read(timeout_s)
+
+    stage.play(Overtaken(frames=2, hangs_in="read and close"))
+    assert stage.thread is not None
+    stage.thread.join(10)
+    assert not stage.thread.is_alive()
+    assert stage.captured == 2
+    assert stage.told == []
+    assert stage.house.ear.statuses == []
+
+
+def test_what_hangs_counts_against_a_successor_too(stage: Stage) -> None:
+    """A camera that is reopened by a reload, and cannot be, is as wedged as before, and the bound holds."""
+    stage.play(HangingCamera(frames=2, hangs_in="read and close"), CameraLost("busy"))
+    until(lambda: stage.worker.is_wedged)
+    first, stage.worker = stage.worker, stage.capture()
+    first.leave()
+    assert stage.thread is not None
+    stage.thread.join(10)
+    stage.house.stop_capture.clear()
+    stage.worker.succeed(first)
+    assert not stage.worker.is_wedged
+    stage.thread = Thread(target=stage.worker.run, daemon=True)
+    stage.thread.start()
+    until(lambda: stage.worker.is_wedged)
 
 
 def test_a_recording_may_take_its_time(stage: Stage) -> None:
