@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
+from threading import Lock
 from typing import Protocol
 
 from edgecam.pipeline.allowance import Allowance
@@ -41,7 +42,7 @@ class Switches(Protocol):
 
 
 class Remote:
-    """Follows commands; `hear` belongs to the thread that reads from the broker."""
+    """Follows commands; `hear` belongs to the thread that hears the broker, the rest to the main loop."""
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class Remote:
         self._switches = switches
         self._reload = reload
         self._read_s = read_s
+        self._lock = Lock()
+        """A command is followed by one configuration from its start to its end."""
         # A house that switches all its cameras at once is no flood.
         self._allowance = Allowance(burst=_BURST + 2 * len(openings), per_s=_COMMANDS_PER_S)
         self.refused = dict.fromkeys(Refusal, 0)
@@ -86,13 +89,15 @@ class Remote:
         snapshots: Snapshots | None,
     ) -> None:
         """Follow these commands from now on; the cameras' switches are set as they stood."""
-        self._topics = topics
-        self._allowed = allowed
-        self._openings = openings
-        self._snapshots = snapshots
-        for camera, opening in openings.items():
-            # Who may not be switched on again must not stay off.
-            opening.switch(on=Command.ENABLED not in allowed or self._switches.switch(camera) is not False)
+        with self._lock:
+            self._topics = topics
+            self._allowed = allowed
+            self._openings = openings
+            self._snapshots = snapshots
+            is_listed = Command.ENABLED in allowed
+            for camera, opening in openings.items():
+                # Who may not be switched on again must not stay off.
+                opening.switch(on=not is_listed or self._switches.switch(camera) is not False)
 
     @property
     def filters(self) -> list[str]:
@@ -101,12 +106,17 @@ class Remote:
 
     def open(self) -> None:
         """Say how the switches stand."""
-        if Command.ENABLED in self._allowed:
-            for camera, opening in self._openings.items():
-                self._publisher.enabled(camera, on=opening.is_on)
+        with self._lock:
+            if Command.ENABLED in self._allowed:
+                for camera, opening in self._openings.items():
+                    self._publisher.enabled(camera, on=opening.is_on)
 
     def hear(self, received: Received) -> None:
         """Follow a command, or refuse it."""
+        with self._lock:
+            self._hear(received)
+
+    def _hear(self, received: Received) -> None:
         command = read_command(received, self._topics, cameras=self._openings, allowed=self._allowed)
         # What is neither followed nor answered costs nothing, and must use up nobody's turn.
         is_work = not isinstance(command, Refused) or command.reply is not None

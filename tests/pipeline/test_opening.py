@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from threading import Thread
 
 import numpy as np
@@ -300,6 +301,26 @@ def test_a_snapshot_is_refused_with_the_reason_where_none_can_be_taken() -> None
     assert [ok for _, ok, _ in voice.answers] == [False, False, True, False, False]
     words = ["mqtt.snapshots.enabled", "no frame", "box/a/snapshot", "switched off", "no configuration"]
     assert all(word in text for word, (_, _, text) in zip(words, voice.answers, strict=True))
+
+
+def test_a_command_is_followed_by_one_configuration_from_start_to_end() -> None:
+    """A reload takes the camera out in the very moment: what follows commands must not die of it."""
+    voice, reloads = Voice(), list[Thread]()
+
+    def reload() -> float:
+        """Between reading the command and doing it."""
+        revise = partial(us.revise, TOPICS, allowed=tuple(Command), openings={}, snapshots=None)
+        reloads.append(Thread(target=revise))
+        reloads[-1].start()
+        reloads[-1].join(0.2)
+        return 0.0
+
+    us = remote(voice, {"a": Opening()}, read_s=reload)
+    us.hear(switch("a", b"OFF"))
+    reloads[0].join(10)
+    assert voice.switches == [("a", False)]
+    us.hear(switch("a", b"ON"))
+    assert us.refused[Refusal.UNKNOWN_CAMERA] == 1
 
 
 def running(snapshots: Snapshots) -> Thread:
