@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import accumulate
 from threading import Lock
 
@@ -69,8 +69,8 @@ class Durations:
                     spread = self._spreads[result.camera, stage] = Spread()
                 spread.add(duration_ns)
 
-    def families(self) -> Iterator[Metric]:
-        """As histograms."""
+    def families(self, cameras: Collection[str]) -> Iterator[Metric]:
+        """Of the cameras that there are, as histograms; what others have left is forgotten."""
         age = HistogramMetricFamily(
             "edgecam_frame_age_seconds", "Age of results, from capture to decision.", labels=["camera"]
         )
@@ -78,6 +78,7 @@ class Durations:
             "edgecam_stage_duration_seconds", "Duration of the stages of a frame.", labels=["camera", "stage"]
         )
         with self._lock:
+            self._spreads = {key: spread for key, spread in self._spreads.items() if key[0] in cameras}
             found = [(*key, *spread.buckets()) for key, spread in self._spreads.items()]
         for camera, stage, buckets, sum_s in found:
             if stage == _AGE:
@@ -107,7 +108,7 @@ class _Collector(Collector):
         yield from _mqtt(reading.mqtt)
         yield from _link(reading)
         yield from _board(reading)
-        yield from self._durations.families()
+        yield from self._durations.families(reading.cameras)
 
 
 class Exposition:

@@ -138,8 +138,8 @@ class CaptureWorker:
                 self._tell_wedged(lost)
             raise
         finally:
-            if self._lane.snapshots is not None:
-                self._lane.snapshots.forget(self._lane.camera)
+            if (snapshots := self._lane.snapshots) is not None:
+                snapshots.forget(self._lane.camera)
 
     def _watch_opening(self) -> None:
         if len(self._left_behind) >= _MOST_LEFT_BEHIND:
@@ -186,8 +186,8 @@ class CaptureWorker:
             if why != told:
                 told = why
                 lane.desk.disabled(why)
-                if lane.snapshots is not None and not self.opening.is_on:
-                    lane.snapshots.clear(lane.camera)
+                if (snapshots := lane.snapshots) is not None and not self.opening.is_on:
+                    snapshots.clear(lane.camera)
             self.opening.wait(_HOURS_CHECK_S)
         if not self._stop.is_set():
             lane.desk.enabled()
@@ -219,8 +219,8 @@ class CaptureWorker:
         self._backoff.restart()
         seq = lane.ledger.capture()
         frame = Frame(lane.camera, seq, shot.image, shot.captured_ns, shot.basis, shot.full)
-        if lane.snapshots is not None:
-            lane.snapshots.see(frame)
+        if (snapshots := lane.snapshots) is not None:
+            snapshots.see(frame)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put
         refused = put(frame)
         self._witness.stage(

@@ -59,14 +59,14 @@ class Lane:
     ledger: Ledger
     desk: Desk
     snapshots: Snapshots | None = None
-    """None: none are made."""
+    """None: none are made. Read it once: a reload may take it away between two looks."""
     evidence: Evidence | None = None
     """None: none is kept."""
 
     def episode_began(self, frame: Frame) -> None:
         """With this frame: its picture is shown and kept, where that is wanted."""
-        if self.snapshots is not None:
-            self.snapshots.take(frame)
+        if (snapshots := self.snapshots) is not None:
+            snapshots.take(frame)
         if self.evidence is not None:
             self.evidence.show(frame, self.view)
 

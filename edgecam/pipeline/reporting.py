@@ -12,6 +12,7 @@ import numpy as np
 import edgecam
 from edgecam import clock
 from edgecam.inference.engine import EngineInfo
+from edgecam.model.model import Model
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.lane import Lane
@@ -90,7 +91,7 @@ class Reporter:
         # While the configuration changes, engines may have what the plan has not, and the reverse.
         plan = self._plan
         models = {
-            name: self._model_info(name, engine)
+            name: _model_info(plan.models[name], engine)
             for worker in engines.values()
             for name, engine in list(worker.engine_infos.items())
             if name in plan.models
@@ -114,14 +115,14 @@ class Reporter:
         }
         return Info(versions=versions, models=models, cameras=cameras)
 
-    def _model_info(self, name: str, engine: EngineInfo) -> ModelInfo:
-        model = self._plan.models[name]
-        return ModelInfo(
-            name=model.name,
-            sha256=model.sha256,
-            classes=len(model.labels),
-            runtime=engine.runtime,
-            runtime_version=engine.version,
-            delegate=engine.delegate,
-            threads=engine.threads,
-        )
+
+def _model_info(model: Model, engine: EngineInfo) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        sha256=model.sha256,
+        classes=len(model.labels),
+        runtime=engine.runtime,
+        runtime_version=engine.version,
+        delegate=engine.delegate,
+        threads=engine.threads,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from threading import Thread
 from typing import Any
 
@@ -16,6 +16,7 @@ from stand_ins import ScriptedCamera, until
 
 from edgecam.capture.picamera_requests import HeldRequests
 from edgecam.errors import EngineError
+from edgecam.pipeline.lane import Lane
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.records import Image, PixelFormat, Shot
@@ -131,3 +132,30 @@ def test_whatever_the_frames_fates_each_buffer_goes_back_once(
     captured, _, _ = house.books()
     assert len(made) <= captured
     assert [request.released for request in made] == [1] * len(made)
+
+
+class Fading(Lane):
+    """A lane whose snapshots are switched off, by a reload, each time that somebody has looked at them."""
+
+    kept: Snapshots
+    is_shown = True
+
+    @property
+    def snapshots(self) -> Snapshots | None:
+        """Not twice."""
+        self.is_shown = not self.is_shown
+        return None if self.is_shown else self.kept
+
+    @snapshots.setter
+    def snapshots(self, _snapshots: Snapshots | None) -> None:
+        """It stays so."""
+
+
+def test_snapshots_that_are_switched_off_in_the_very_moment_end_nobody() -> None:
+    """Camera and engine look once, and finish with what they have seen."""
+    house = House()
+    house.lane = Fading(**{each.name: getattr(house.lane, each.name) for each in fields(house.lane)})
+    house.lane.kept = Snapshots(Screen(), {"a": View()}, keep_s=3600)
+    house.run([HoldingCamera("ffffl", house.lane.ledger, []), "e"], [NONE, CAT, CAT, CAT])
+    assert house.fault is None
+    assert house.books() == (4, 4, {})
