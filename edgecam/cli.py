@@ -83,13 +83,14 @@ def init(
 @app.command()
 def run(config: Config = None, sets: Sets = None, trace: Trace = None) -> None:
     """Watch the cameras and publish, until stopped."""
-    from edgecam.commands.signals import leave_on_sigterm
+    from edgecam.commands.signals import ReloadSignal, leave_on_sigterm
 
+    reload_signal = ReloadSignal()
     leave_on_sigterm()
     # What follows loads for seconds on a small board.
     from edgecam.commands.run import run as command
 
-    raise typer.Exit(command(config, sets=sets or (), trace_path=trace))
+    raise typer.Exit(command(config, sets=sets or (), trace_path=trace, reload_signal=reload_signal))
 
 
 @app.command()

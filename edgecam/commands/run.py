@@ -64,6 +64,7 @@ def run(
     *,
     sets: Sequence[str] = (),
     trace_path: Path | None = None,
+    reload_signal: ReloadSignal | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Run until SIGTERM (0), Ctrl-C (130), or until every recording has been played (0).
@@ -72,6 +73,7 @@ def run(
         path: the configuration; None: where `load_config` looks.
         sets: `key=value` texts.
         trace_path: where the trace is written, at the end and at each SIGUSR1; None: none is kept.
+        reload_signal: has heard SIGHUP since the program began to load; None: nobody has.
         environ: the environment variables.
 
     Returns:
@@ -106,7 +108,7 @@ def run(
         reload=reloader.ask,
     )
     signals = StopSignals(runner.request_stop)
-    ReloadSignal(reloader.ask, runner.request_stop)
+    (reload_signal or ReloadSignal()).attach(reloader.ask, runner.request_stop)
     wanted = WantedTrace(trace)
     supervision = Supervision(notifier, runner, remark=lambda: reloader.remark)
 

@@ -17,19 +17,31 @@ def leave_on_sigterm() -> None:
 
 
 class ReloadSignal:
-    """Turns SIGHUP into a call of `ask`; but it ends a program whose terminal was closed, as is usual."""
+    """Turns SIGHUP into a reload; but it ends a program whose terminal was closed, as is usual.
 
-    def __init__(self, ask: Callable[[], None], hang_up: Callable[[], None]) -> None:
-        """Args: called from the signal handler, they must only set a flag: to reload; to stop."""
-        self._ask = ask
-        self._hang_up = hang_up
+    While the program loads, nobody listens yet: a reload that is asked for then is done after the start.
+    """
+
+    def __init__(self) -> None:
+        """From now on it ends nobody who has no terminal."""
+        self._ask: Callable[[], None] | None = None
+        self._hang_up: Callable[[], None] = lambda: os._exit(128 + signal.SIGHUP)
+        self._was_asked = False
         self._had_terminal = os.isatty(0)
         # Whoever was started with nohup is not to be stopped by it; a reload is what is left.
         signal.signal(signal.SIGHUP, self._handle)
 
+    def attach(self, ask: Callable[[], None], hang_up: Callable[[], None]) -> None:
+        """Args: called from the signal handler, they must only set a flag: to reload; to stop."""
+        self._ask, self._hang_up = ask, hang_up
+        if self._was_asked:
+            ask()
+
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self._had_terminal and not os.isatty(0):
             self._hang_up()
+        elif self._ask is None:
+            self._was_asked = True
         else:
             self._ask()
 

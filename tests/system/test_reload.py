@@ -13,6 +13,7 @@ from mqtt_listener import Listener
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from program import Program, config_for, write_photos
+from stand_ins import until
 
 BOX = "edgecam/box"
 STATE = f"{BOX}/main/state"
@@ -82,6 +83,25 @@ def test_thresholds_and_watch_lists_change_without_an_end_of_what_goes_on(
         assert (end["event_type"], end["label"], end["reason"]) == ("end", "tabby", "reconfigured")
         assert program.stop()[0] == 0
     assert "captured=" in program.log
+
+
+def test_a_reload_that_comes_while_the_program_loads_is_done_after_the_start(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """It ends nothing: systemd takes an end by SIGHUP for one in order, and would not start it again."""
+
+    def hears_sigterm() -> bool:
+        """The first thing that it does, seconds before it runs on a small board."""
+        status = Path(f"/proc/{program.pid}/status").read_text(encoding="ascii")
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+    with Program(tmp_path, config_for(broker.url, "pattern:")) as program:
+        until(hears_sigterm)
+        program.send(signal.SIGHUP)
+        subscriber.wait(lambda: notices(subscriber, "config_applied"), timeout_s=30)
+        start_until_ok(subscriber)
+        assert program.stop()[0] == 0
 
 
 def test_a_bad_file_changes_nothing_and_is_told_with_its_place(
