@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from threading import Event
 
 from edgecam.config.hours import ALWAYS
@@ -27,13 +28,14 @@ from edgecam.pipeline.lane import Lane, Rules
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
+from edgecam.pipeline.trial import try_engine
 from edgecam.pipeline.witness import Witness
 from edgecam.publish.publisher import Publisher
 from edgecam.records import Reason, SkipCause
 
 log = logging.getLogger(__name__)
 
-# An engine finishes its frame; one that cannot is wedged.
+# An engine finishes what it is at, however long that may take; one that then does not go is wedged.
 _LEAVE_S = 20.0
 # A camera that does not close is left behind, and its successor tries.
 _HANDOVER_S = 15.0
@@ -103,8 +105,12 @@ class Workforce:
         for family in families(plan.cameras):
             if kinship(loaded, plan, family) not in self._kin.values():
                 for model in dict.fromkeys(camera.rungs[0].model for camera in family):
-                    with open_model(loaded, plan, model):
-                        pass
+                    timeout_ms = loaded.config.models[model].timeout_ms
+                    try_engine(
+                        partial(open_model, loaded, plan, model),
+                        model=model,
+                        timeout_ns=None if timeout_ms is None else timeout_ms * 1_000_000,
+                    )
 
     def apply(
         self,
@@ -276,7 +282,8 @@ class Workforce:
         for name in going:
             self.engines[name].leave()
         for name in going:
-            if not self._done[f"engine-{name}"].wait(_LEAVE_S):
+            allowed_s = self.engines[name].calls.allowed_ns / 1e9
+            if not self._done[f"engine-{name}"].wait(_LEAVE_S + allowed_s):
                 raise WedgedError(f"the engine of {name} hangs and cannot be replaced: start edgecam again")
 
     def _close_lane(self, lane: Lane) -> None:
