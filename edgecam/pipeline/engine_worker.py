@@ -238,9 +238,10 @@ class EngineWorker:
             rules, prefer_freshness = self._revisions.popleft()
             for camera, lane in self._lanes.items():
                 lane.follow(rules[camera])
-                ladder = self._ladders[camera]
-                ladder.set_budget(lane.policy.budget_ns)
-                self.rungs[camera] = lane.rungs[ladder.rung]
+                self._ladders[camera].set_budget(lane.policy.budget_ns)
+                # Not the ladder's: that one may be left to be opened yet, if an engine failed in between.
+                in_use = self.rungs[camera].model
+                self.rungs[camera] = next(rung for rung in lane.rungs if rung.model == in_use)
             for chain in self._chains.values():
                 chain.look_anew()
             self._picker.revise(prefer_freshness=prefer_freshness)

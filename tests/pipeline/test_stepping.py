@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import groupby
 
 import numpy as np
@@ -15,6 +16,8 @@ from edgecam import clock
 from edgecam.errors import EngineError
 from edgecam.inference.engine import Engine
 from edgecam.pipeline.chain import Picked, Prepared
+from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.lane import Rules, Rung
 from edgecam.records import AgeBasis, Frame, Result, SkipCause, StageTimes, Status
 from edgecam.reports import NoticeKind, NoticeLevel
 
@@ -145,22 +148,49 @@ def test_a_recording_that_skips_nothing_keeps_its_model(made: MadeClock) -> None
     assert len(house.fates.results) == 30
 
 
-def test_a_result_of_the_rung_before_says_nothing_of_the_new_one(made: MadeClock) -> None:
-    """The aide may finish one more while the step waits for the engine's thread to make it."""
+def test_other_rules_leave_a_camera_on_the_rung_that_is_open(made: MadeClock) -> None:
+    """The ladder may be ahead of the engine, when that failed before it could open the next model."""
     house, shelf = house_with(*LADDER), Shelf(made, lambda _model: 300)
     worker = house.engine_worker(shelf.open)
-    prepared = Prepared(
+    weigh_late(house, worker, prepared_on(house.lane.rungs[0]))
+    lane = house.lane
+    rules = Rules(lane.policy, lane.view, lane.rungs, gate=None, smoothing_s=0, prediction_interval_ns=None)
+    with ExitStack() as engines:
+        worker._open_all(engines)
+        worker.revise({"a": rules}, prefer_freshness=False)
+        worker._take_up_revisions()
+        assert worker._chain_of("a") is worker._chains["default"]
+        worker._climb(engines)
+        assert worker._chain_of("a") is worker._chains["light"]
+
+
+def prepared_on(rung: Rung) -> Prepared:
+    """A frame for the engine of a rung."""
+    return Prepared(
         Picked(Frame("a", 1, PICTURE, 0, "arrival"), probe=False, glance=None),  # type: ignore[arg-type]
         None,  # type: ignore[arg-type]
-        house.lane.rungs[0],
+        rung,
         tensor=np.zeros(1),
         preprocess_ns=0,
     )
+
+
+def weigh_late(house: House, worker: EngineWorker, prepared: Prepared) -> Result:
+    """Three late results, which step the ladder down."""
     stages = StageTimes(0, 300 * MS, 0)
     late = Result("a", 1, 0, AgeBasis.ARRIVAL, 300 * MS, 100 * MS, (), "default", "made/cpu", stages)
     for second in range(3):
         worker._weigh(house.lane, prepared, late, now_ns=second * S)
     assert [step.after for _, step in worker._steps] == [1]
+    return late
+
+
+def test_a_result_of_the_rung_before_says_nothing_of_the_new_one(made: MadeClock) -> None:
+    """The aide may finish one more while the step waits for the engine's thread to make it."""
+    house, shelf = house_with(*LADDER), Shelf(made, lambda _model: 300)
+    worker = house.engine_worker(shelf.open)
+    prepared = prepared_on(house.lane.rungs[0])
+    late = weigh_late(house, worker, prepared)
     ladder = worker._ladders["a"]
     before = list(ladder._recent)
     worker._weigh(house.lane, prepared, late, now_ns=4 * S)
