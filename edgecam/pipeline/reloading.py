@@ -55,6 +55,7 @@ class Reloader:
         self._is_kept = False
         self._asked = Event()
         self._replies: deque[Reply] = deque()
+        """Of who asked since the last reload began."""
         self._watch = None if book.path is None else FileWatch(book.path)
 
     def ask(self, reply: Reply | None = None) -> None:
@@ -80,6 +81,8 @@ class Reloader:
             self._reload(runner)
 
     def _reload(self, runner: Runner) -> None:
+        # Whoever asks from here on may have changed the file meanwhile: the next one is theirs.
+        replies = [self._replies.popleft() for _ in range(len(self._replies))]
         # Not before the start is over: `ready` ends that, too.
         is_warm = runner.is_warm
         if is_warm:
@@ -95,12 +98,12 @@ class Reloader:
                 device=orders.device,
                 password=orders.password,
                 found=found,
-                applied=lambda: self._answer(runner, ok=True, text=summary(found), data=by_effect(found)),
+                applied=lambda: _answer(runner, replies, ok=True, text=summary(found), data=by_effect(found)),
             )
         except WedgedError:
             raise
         except EdgecamError as fault:
-            self._refuse(runner, fault, "nothing was changed")
+            self._refuse(runner, fault, "nothing was changed", replies)
         else:
             self._orders = orders
             self._set_up(orders)
@@ -115,7 +118,9 @@ class Reloader:
         if is_warm:
             self._notifier.ready(self.remark or "configuration applied")
 
-    def _refuse(self, runner: Runner, fault: EdgecamError, instead: str) -> None:
+    def _refuse(
+        self, runner: Runner, fault: EdgecamError, instead: str, replies: Sequence[Reply] = ()
+    ) -> None:
         problems = problems_of(fault)
         text = f"the configuration is refused, {instead}: {told(problems)}"
         self.remark = f"configuration refused: {told(problems)}"
@@ -131,12 +136,15 @@ class Reloader:
                 {"count": len(problems), **data, "problems": "\n".join(map(str, problems[:_MOST_TOLD]))},
             )
         )
-        self._answer(runner, ok=False, text=text, data=data)
+        _answer(runner, replies, ok=False, text=text, data=data)
         self._notifier.status(self.remark)
 
-    def _answer(self, runner: Runner, *, ok: bool, text: str, data: Mapping[str, str]) -> None:
-        while self._replies:
-            runner.publisher.response(self._replies.popleft(), ok=ok, message=text, data=data)
+
+def _answer(
+    runner: Runner, replies: Sequence[Reply], *, ok: bool, text: str, data: Mapping[str, str]
+) -> None:
+    for reply in replies:
+        runner.publisher.response(reply, ok=ok, message=text, data=data)
 
 
 def summary(found: Sequence[Change]) -> str:
