@@ -60,8 +60,10 @@ class Program:
         *,
         sets: Sequence[str] = (),
         trace: Path | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Args: a folder for the configuration and the log; the configuration; for --set and --trace."""
+        """Args: a folder for configuration and log; the configuration; --set; --trace; more variables."""
+        self._environ = environ or {}
         self._folder = folder
         self._config = folder / "config.yaml"
         # JSON is YAML.
@@ -103,7 +105,7 @@ class Program:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env={**os.environ, "STATE_DIRECTORY": str(self._folder / "state")},
+                env={**os.environ, "STATE_DIRECTORY": str(self._folder / "state"), **self._environ},
             )
 
     def send(self, number: signal.Signals) -> None:
