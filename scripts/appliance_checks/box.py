@@ -63,8 +63,9 @@ def journal(*options: str) -> str:
 
 def listen() -> None:
     """Note all that is published, from now on."""
-    command = ["stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-v", "-t", "edgecam/#"]
-    subprocess.Popen(command, stdout=HEARD.open("ab"), stderr=subprocess.DEVNULL)
+    # It gives up at once where there is no broker yet.
+    command = "until stdbuf -oL mosquitto_sub -h 127.0.0.1 -v -t 'edgecam/#'; do sleep 0.2; done"
+    subprocess.Popen(["sh", "-c", command], stdout=HEARD.open("ab"), stderr=subprocess.DEVNULL)
 
 
 def mark() -> int:
