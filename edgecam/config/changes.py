@@ -74,6 +74,7 @@ EFFECTS = {
     # Of itself it does nothing: a camera has to name it.
     "models.*": Effect.LIVE,
     "models.*.path": Effect.MODEL,
+    "models.*.engine": Effect.MODEL,
     "models.*.threads": Effect.MODEL,
     "models.*.timeout_ms": Effect.MODEL,
     "models.*.groups": Effect.LIVE,

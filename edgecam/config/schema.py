@@ -188,6 +188,9 @@ class ModelConfig(Block):
 
     path: Text = Field(examples=["models/efficientnet_lite0_int8"])
     """The model directory, or a bare `.tflite` file; relative to the configuration's folder."""
+    engine: Text = Field(default="auto", examples=["litert", "tflite-runtime"])
+    """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, or the
+    name of an engine that an installed package brings."""
     threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
     """CPU threads of one inference; `auto`: chosen from the machine's cores."""
     timeout_ms: int | None = Field(default=None, ge=100, le=600_000)

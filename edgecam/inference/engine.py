@@ -24,7 +24,7 @@ class EngineInfo:
     """What really runs the model."""
 
     runtime: str
-    """`litert` or `tflite-runtime`."""
+    """`litert`, `tflite-runtime`, or another engine's library."""
     version: str
     delegate: str
     """`cpu`, or the accelerator's name."""
@@ -84,30 +84,32 @@ def default_threads(cores: int | None) -> int:
     return max(1, min((cores or 1) - 1, _MOST_THREADS))
 
 
-def open_engine(model: Model, *, threads: int | None = None) -> Engine:
+def open_engine(model: Model, *, engine: str = "auto", threads: int | None = None) -> Engine:
     """Open the model's engine, and prove it: tensors as the card says, right answers to a known picture.
 
     Args:
         model: from `load_model` or `bare_model`.
+        engine: its name; `auto` chooses by the model's file and by what is installed.
         threads: None chooses by the number of cores.
 
     Raises:
-        EngineError: no runtime is installed, it refuses the model, or it computes wrong results.
+        EngineError: no such engine is installed, it refuses the model, or it computes wrong results.
     """
     from edgecam.inference.contract import check_contract
-    from edgecam.inference.litert import LiteRtEngine
+    from edgecam.inference.engines import AUTO, EngineRequest, engine_for, load_engine
     from edgecam.inference.self_test import run_self_test
 
     chosen = threads if threads is not None else default_threads(os.cpu_count())
-    engine = LiteRtEngine(model.path, threads=chosen)
+    name = engine_for(model.path) if engine == AUTO else engine
+    opened = load_engine(name, EngineRequest(model.path, threads=chosen))
     try:
-        check_contract(engine, model)
-        first_ms = run_self_test(engine, model)
+        check_contract(opened, model)
+        first_ms = run_self_test(opened, model)
     except BaseException:
-        engine.close()
+        opened.close()
         raise
     log.info(
         "engine opened model=%s engine=%s version=%s threads=%d first_inference_ms=%.1f",
-        model.name, engine.info.name, engine.info.version, chosen, first_ms,
+        model.name, opened.info.name, opened.info.version, chosen, first_ms,
     )  # fmt: skip
-    return engine
+    return opened

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import EngineInfo
+from edgecam.inference.engines import EngineRequest
 from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import chatter_caught
 from edgecam.records import TensorSpec
@@ -42,21 +43,27 @@ class Runtime:
     """Where that is from; it has `load_delegate`, too."""
 
 
-def find_runtime() -> Runtime:
+def find_runtime(wanted: str | None = None) -> Runtime:
     """The best runtime that is installed.
+
+    Args:
+        wanted: no other than the one of this name.
 
     Raises:
         EngineError: there is none; says how to install one.
     """
     for name, package in _RUNTIMES:
+        if wanted not in {None, name}:
+            continue
         try:
             module = importlib.import_module(f"{package}.interpreter")
         except ImportError:
             continue
         version = getattr(importlib.import_module(package), "__version__", "unknown")
         return Runtime(name, str(version), module.Interpreter, module)
+    what = "no TFLite runtime is" if wanted is None else f"{wanted} is not"
     raise EngineError(
-        "no TFLite runtime is installed: `pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer), "
+        f"{what} installed: `pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer), "
         "or on 32-bit ARM with Python 3.11 `pip install 'edgecam[tflite]'`"
     )
 
@@ -68,13 +75,16 @@ class LiteRtEngine:
         path: the `.tflite` file.
         threads: for the network's kernels, at least 1.
         delegate: takes over what it can. Its library may abort or hang: only for a process that may.
+        runtime: one that was found; None: the best that is installed.
 
     Raises:
         EngineError: no runtime, the runtime refuses the model, or the delegate cannot be had.
     """
 
-    def __init__(self, path: Path, *, threads: int, delegate: DelegateUse | None = None) -> None:
-        runtime = find_runtime()
+    def __init__(
+        self, path: Path, *, threads: int, delegate: DelegateUse | None = None, runtime: Runtime | None = None
+    ) -> None:
+        runtime = runtime or find_runtime()
         self._path = path
         name = "cpu" if delegate is None else delegate.name
         self.info = EngineInfo(runtime.name, runtime.version, delegate=name, threads=threads)
@@ -131,6 +141,22 @@ class LiteRtEngine:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def open_litert(request: EngineRequest) -> LiteRtEngine:
+    """The engine `litert`."""
+    return _open(request, "litert")
+
+
+def open_tflite_runtime(request: EngineRequest) -> LiteRtEngine:
+    """The engine `tflite-runtime`."""
+    return _open(request, "tflite-runtime")
+
+
+def _open(request: EngineRequest, name: str) -> LiteRtEngine:
+    return LiteRtEngine(
+        request.path, threads=request.threads, delegate=request.delegate, runtime=find_runtime(name)
+    )
 
 
 def coverage(interpreter: Any) -> tuple[int, int]:

@@ -10,14 +10,14 @@ from functools import partial
 from edgecam.appliance.board import board_stats
 from edgecam.capture.camera import open_camera
 from edgecam.config.source import SourceKind
-from edgecam.inference.engine import EngineInfo, open_engine
+from edgecam.inference.engine import EngineInfo
 from edgecam.inference.self_test import synthetic_tensor
 from edgecam.measure.blocks import BareBlock, LiveBlock, SourceBlock, run_bare, run_live, run_source
 from edgecam.measure.load import cpu_load
 from edgecam.measure.model_bench import Progress
 from edgecam.measure.setting import Setting
 from edgecam.pipeline.assembly import CameraPlan
-from edgecam.pipeline.build import camera_settings
+from edgecam.pipeline.build import camera_settings, open_model
 from edgecam.reports import BoardStats
 
 # What starting and stopping may add to a live block before its load ends by itself.
@@ -96,10 +96,9 @@ def _measure_source(setting: Setting, run: PipelineRun, plan: CameraPlan) -> Non
 
 def _measure_bare(setting: Setting, run: PipelineRun, name: str) -> None:
     """Its engine is opened for the block alone, so that it does not lie in memory beside the pipeline's."""
-    model, threads = setting.plan.models[name], setting.loaded.config.models[name].threads
-    with open_engine(model, threads=None if threads == "auto" else threads) as engine:
+    with open_model(setting.loaded, setting.plan, name) as engine:
         run.engines[name] = engine.info
-        tensor = synthetic_tensor(model.card.input, engine.input)
+        tensor = synthetic_tensor(setting.plan.models[name].card.input, engine.input)
         run.bare[name].append(run_bare(engine, tensor, seconds=run.lengths.seconds))
 
 

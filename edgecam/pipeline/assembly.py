@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecam.config.hours import ALWAYS, Schedule, parse_window
@@ -12,6 +12,7 @@ from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, ModelError, Problem
+from edgecam.inference.engines import AUTO, engine_names, unknown_engine
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.lane import Rung
@@ -53,13 +54,14 @@ def assemble(loaded: LoadedConfig) -> Plan:
 
     Raises:
         ModelError: a model cannot be used.
-        ConfigError: a watched, ignored or grouped label does not exist, or not on every rung of a ladder;
-            all of them at once.
+        ConfigError: a watched, ignored or grouped label does not exist, or not on every rung of a ladder, or
+            no engine has the name that is asked for; all of them at once.
     """
     config = loaded.config
     used = {name for camera in config.cameras.values() for name in camera.model}
     models = {name: _load(loaded, name) for name in config.models if name in used}
     problems: list[Problem] = []
+    problems += [problem for name in models for problem in _strange_engine(loaded, name)]
     groups = {name: _groups(loaded, name, model, problems) for name, model in models.items()}
     cameras = [_plan_camera(loaded, name, models, groups, problems) for name in config.cameras]
     if problems:
@@ -83,6 +85,12 @@ def _load(loaded: LoadedConfig, name: str) -> Model:
         return bare_model(path) if path.is_file() else load_model(path)
     except ModelError as error:
         raise ModelError(str(loaded.problem(("models", name, "path"), str(error)))) from error
+
+
+def _strange_engine(loaded: LoadedConfig, name: str) -> Iterator[Problem]:
+    engine = loaded.config.models[name].engine
+    if engine != AUTO and engine not in engine_names():
+        yield loaded.problem(("models", name, "engine"), unknown_engine(engine))
 
 
 def _groups(

@@ -62,14 +62,16 @@ def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> o
     names = {name for ladder in ladders.values() for name in ladder}
     configs = {name: loaded.config.models[name] for name in names}
     return ladders, {
-        name: (config.threads, config.timeout_ms, plan.models[name]) for name, config in configs.items()
+        name: (config.engine, config.threads, config.timeout_ms, plan.models[name])
+        for name, config in configs.items()
     }
 
 
 def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
     """The engine of a model; raises EngineError."""
-    threads = loaded.config.models[name].threads
-    return open_engine(plan.models[name], threads=None if threads == "auto" else threads)
+    config = loaded.config.models[name]
+    threads = None if config.threads == "auto" else config.threads
+    return open_engine(plan.models[name], engine=config.engine, threads=threads)
 
 
 def rules_of(camera: CameraPlan, predictions: PredictionsConfig) -> Rules:

@@ -1,0 +1,109 @@
+"""Engines by name: edgecam's own, and one that an installed package brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from tiny_engine import install
+
+from edgecam.config.loader import load_config
+from edgecam.errors import ConfigError, EngineError
+from edgecam.inference.engine import open_engine
+from edgecam.inference.engines import EngineRequest, engine_names, load_engine
+from edgecam.model.bare import bare_model
+from edgecam.model.store import load_model
+from edgecam.pipeline.assembly import assemble
+from edgecam.pipeline.build import open_model
+
+Package = Callable[..., Path]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    """Installs the package with engines into a folder that Python looks into; see `install`."""
+
+    def write(**spec: str) -> Path:
+        folder = tmp_path / "site"
+        install(folder, **spec)
+        monkeypatch.syspath_prepend(str(folder))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def folder(tiny: ModuleType, tmp_path: Path) -> Path:
+    """A model directory."""
+    made: Path = tiny.write_folder(tmp_path / "models" / "net", tiny.Tiny())
+    return made
+
+
+def test_an_installed_packages_engine_runs_a_configured_model(
+    folder: Path, tmp_path: Path, package: Package
+) -> None:
+    """`engine: abacus` is all it takes: found by its entry point, checked like others, told by its name."""
+    package()
+    config = tmp_path / "config.yaml"
+    config.write_text(f"models: {{default: {{path: {folder}, engine: abacus}}}}\n", encoding="utf-8")
+    loaded = load_config(config, environ={})
+    with open_model(loaded, assemble(loaded), "default") as engine:
+        assert engine.info.name == "abacus/cpu"
+        assert engine.invoke(np.zeros((1, 8, 8, 3), np.uint8)).shape == (4,)
+
+
+def test_a_packages_engine_that_computes_something_else_is_refused(folder: Path, package: Package) -> None:
+    """A plug-in is believed no more than edgecam's own engines: scores that are all the same end it."""
+    package(answer="np.full(4, 7, np.uint8)")
+    with pytest.raises(EngineError, match="the engine abacus/cpu computes wrong results"):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+
+
+def test_an_unknown_engine_is_told_with_its_place(folder: Path, tmp_path: Path, package: Package) -> None:
+    """File, line and column of the name, and what is installed: own engines, then those of packages."""
+    package()
+    config = tmp_path / "config.yaml"
+    config.write_text(f"models:\n  default:\n    path: {folder}\n    engine: abacuss\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        assemble(load_config(config, environ={}))
+    said = str(caught.value)
+    assert "config.yaml:4:5: models.default.engine: expected auto or an installed engine (litert, " in said
+    assert ', abacus), got "abacuss"; did you mean "abacus"?' in said
+
+
+def test_no_package_takes_the_place_of_an_own_engine(package: Package) -> None:
+    """`litert` is edgecam's, whatever a package calls its own."""
+    package(name="litert")
+    assert engine_names().count("litert") == 1
+    with pytest.raises(EngineError, match="refuses the model"):
+        load_engine("litert", EngineRequest(Path("/nowhere.tflite"), threads=1))
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"opener": "raise OSError('no device')"}, "the engine abacus refuses the model: OSError: no device"),
+        ({"top": "import no_such_library"}, r"the engine abacus cannot be imported \(abacus:open_abacus\)"),
+    ],
+)
+def test_a_packages_own_exceptions_become_engine_errors(
+    folder: Path, package: Package, spec: dict[str, str], said: str
+) -> None:
+    """Whatever a stranger's module raises while it is imported or opened, the run survives it."""
+    package(**spec)
+    with pytest.raises(EngineError, match=said):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+
+
+def test_a_runtime_that_was_named_is_not_replaced(tiny: ModuleType, tmp_path: Path) -> None:
+    """`engine: tflite-runtime` on a machine without it says so, and does not run LiteRT instead."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(tiny.make(tiny.Tiny()))
+    try:
+        with open_engine(bare_model(path), engine="tflite-runtime", threads=1) as engine:
+            assert engine.info.runtime == "tflite-runtime"
+    except EngineError as error:
+        assert "tflite-runtime is not installed: `pip install" in str(error)  # noqa: PT017 - either is right
