@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
+from edgecam.appliance.repeats import RepeatCounter
+
 # syslog(3) severities, which the journal reads from a `<N>` prefix (sd-daemon(3)).
 _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -78,7 +80,7 @@ def set_up_logging(
         formatter = _Journal("%(message)s")
     else:
         formatter = _Text()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = RepeatCounter(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 

@@ -14,6 +14,12 @@ from edgecam.appliance.logs import set_up_logging
 set_up_logging("info", style={style!r})
 logging.getLogger("edgecam.x").warning("camera lost camera=%s", "m\u00e4in")
 logging.getLogger("edgecam.x").debug("not shown")
+if {style!r} == "json":
+    from pathlib import Path
+    logging.getLogger("edgecam.x").info("engine opened model=%s threads=%d path=%s", "a b", 3, Path("/m"))
+    logging.getLogger("edgecam.x").info("camera configured size=%dx%d", 4, 3)
+    for _ in range(5):
+        logging.getLogger("edgecam.x").info("again n=%d", 1)
 """
 
 
@@ -36,10 +42,14 @@ def test_text_has_a_time_a_level_and_the_facts() -> None:
 
 
 def test_json_is_one_object_a_line() -> None:
-    """For log collectors."""
-    (line,) = run("json").splitlines()
-    said = json.loads(line)
+    """For log collectors; they get the values as they are, and need not take the text apart."""
+    lines = [json.loads(line) for line in run("json").splitlines()]
+    said, opened, configured, *again = lines
     assert said["level"] == "warning"
+    assert said["data"] == {"camera": "mäin"}
+    assert opened["data"] == {"model": "a b", "threads": 3, "path": "/m"}
+    assert (configured["message"], configured["data"]) == ("camera configured size=4x3", {})
+    assert [line["data"] for line in again] == [{"n": 1}] * 3 + [{"times": 2, "line": "again n=1"}]
     assert said["message"] == "camera lost camera=mäin"
     assert said["ts"].endswith("Z")
 
