@@ -8,6 +8,7 @@
     │   ├── SourceError          a camera or recording: absent, wrong kind, unreadable
     │   ├── ModelError           a model directory or file
     │   ├── EngineError          a runtime or delegate, or its refusal of a model
+    │   │   └── LastingError     the same again, until somebody changes something
     │   └── BrokerError          a broker that this command cannot do without
     ├── WedgedError         75   hangs beyond repair in this process: start me again
     ├── ConfigError         78   the configuration, with all its problems
@@ -57,6 +58,10 @@ class ModelError(UnusableError):
 
 class EngineError(UnusableError):
     """A runtime or delegate is missing, or refuses the model."""
+
+
+class LastingError(EngineError):
+    """An engine cannot be had, and trying again is of no use until something was changed."""
 
 
 class BrokerError(UnusableError):

@@ -1,4 +1,4 @@
-"""The child process that owns an interpreter and its delegate: `python -m edgecam.inference.child`.
+"""The child process that owns an engine and its delegate: `python -m edgecam.inference.child`.
 
 Whatever a delegate's library does, it does here: the parent only ever waits with a deadline.
 """
@@ -6,19 +6,27 @@ Whatever a delegate's library does, it does here: the parent only ever waits wit
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import signal
 import socket
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgecam.errors import EngineError
+from edgecam.errors import EngineError, LastingError
 from edgecam.inference.delegates import DelegateUse
-from edgecam.inference.litert import LiteRtEngine
-from edgecam.inference.wire import MOST_MESSAGE_BYTES, REPLY, REQUEST, SharedTensors
+from edgecam.inference.engine import Engine
+from edgecam.inference.engines import EngineRequest, load_engine
+from edgecam.inference.wire import (
+    MOST_MESSAGE_BYTES,
+    REPLY,
+    REQUEST,
+    Description,
+    SharedTensors,
+    encode_fault,
+)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -35,10 +43,10 @@ def main() -> None:
         try:
             engine = _open(asked)
         except EngineError as fault:
-            channel.send(json.dumps({"fault": str(fault)}).encode())
+            channel.send(encode_fault(fault))
             return
         tensors = SharedTensors(memory_fd, engine.input, engine.output)
-        channel.send(json.dumps(_description(engine)).encode())
+        channel.send(_description(engine).encode())
         _serve(engine, channel, tensors)
 
 
@@ -49,23 +57,38 @@ def _die_with(parent: int) -> None:
         raise SystemExit(0)
 
 
-def _open(asked: dict[str, Any]) -> LiteRtEngine:
-    return LiteRtEngine(
-        Path(asked["model"]), threads=asked["threads"], delegate=DelegateUse(**asked["delegate"])
-    )
+def _open(asked: dict[str, Any]) -> Engine:
+    path, use = Path(asked["model"]), DelegateUse(**asked["delegate"])
+    _check_file(path, asked["sha256"], use)
+    return load_engine(asked["engine"], EngineRequest(path, threads=asked["threads"], delegate=use))
 
 
-def _description(engine: LiteRtEngine) -> dict[str, Any]:
-    return {
-        "info": asdict(engine.info),
-        "input": asdict(engine.input),
-        "output": asdict(engine.output),
-        "delegated": engine.delegated,
-        "operators": engine.operators,
-    }
+def _check_file(path: Path, sha256: str, use: DelegateUse) -> None:
+    """Raises LastingError: it is not the file that the card names for this delegate."""
+    if not sha256:
+        raise LastingError(
+            f"{path.parent}: no file that was compiled for {use.name} is named in a card; put one there as "
+            f"{path.name}, and name it under `twins` in card.yaml (docs/models.md)"
+        )
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LastingError(f"{path}: cannot be read: {error.strerror}; put it back") from error
+    if found != sha256:
+        raise LastingError(
+            f"{path}: is not the file that the card names: expected sha256 {sha256[:12]}…, got "
+            f"{found[:12]}…; fetch it again, or correct the card"
+        )
 
 
-def _serve(engine: LiteRtEngine, channel: socket.socket, tensors: SharedTensors) -> None:
+def _description(engine: Engine) -> Description:
+    # Who does not count, does not say.
+    delegated, operators = getattr(engine, "delegated", None), getattr(engine, "operators", None)
+    return Description(engine.info, engine.input, engine.output, delegated, operators)
+
+
+def _serve(engine: Engine, channel: socket.socket, tensors: SharedTensors) -> None:
     while request := channel.recv(REQUEST.size):
         (number,) = REQUEST.unpack(request)
         try:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecam.errors import EngineError
+from edgecam.errors import EngineError, LastingError
 from edgecam.inference.delegates import DelegateUse
-from edgecam.inference.engine import EngineInfo
-from edgecam.inference.wire import MOST_MESSAGE_BYTES, REPLY, REQUEST, SharedTensors, same_tensor, size_bytes
+from edgecam.inference.wire import (
+    MOST_MESSAGE_BYTES,
+    REQUEST,
+    Description,
+    SharedTensors,
+    read_reply,
+    same_tensor,
+    size_bytes,
+)
 from edgecam.records import TensorSpec
 
 _TERMINATE_S = 0.5
@@ -31,6 +40,10 @@ class Order:
     """What a child is to open."""
 
     model: Path
+    sha256: str
+    """Of that file; empty: no card names it."""
+    engine: str
+    """As `load_engine` calls it."""
     delegate: DelegateUse
     threads: int
     input: TensorSpec
@@ -51,19 +64,24 @@ class ChildProcess:
     def __init__(self, order: Order) -> None:
         self.failed = Event()
         """It is not to be asked again."""
+        self.fault = ""
+        """Why."""
         self.is_proved = False
         """It may be asked by the engine's thread."""
-        self.info: EngineInfo | None = None
+        self.in_use = Lock()
+        """Held by who asks it."""
+        self.answered_s = 0.0
+        """When it last did, on the steady clock."""
+        self.opened: Description | None = None
         """What really runs; None until `open` has returned."""
-        self.delegated = 0
-        self.operators = 0
-        """So many operators has the model, and so many of them run on the delegate."""
         self._order = order
         self._name = f"{order.model}: the delegate {order.delegate.name}"
         self._number = 0
-        memory = os.memfd_create("edgecam-tensors")
+        memory = os.memfd_create("edgecam-tensors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(memory, size_bytes(order.input, order.output))
+            # Were the child to make it shorter, reading it would kill us.
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
             self._tensors = SharedTensors(memory, order.input, order.output)
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
@@ -73,44 +91,47 @@ class ChildProcess:
         finally:
             os.close(memory)
 
-    def open(self, deadline_s: float) -> EngineInfo:
+    def open(self, deadline_s: float) -> Description:
         """Let it open its engine; raises EngineError: it refuses, died, or took too long."""
         order = self._order
         asked = {
             "model": str(order.model.resolve()),
+            "sha256": order.sha256,
+            "engine": order.engine,
             "threads": order.threads,
             "delegate": asdict(order.delegate),
         }
-        said = json.loads(self._ask(json.dumps(asked).encode(), deadline_s, "opening"))
-        if "fault" in said:
-            raise EngineError(said["fault"])
-        for what, wanted in (("input", order.input), ("output", order.output)):
-            found = TensorSpec(**{**said[what], "shape": tuple(said[what]["shape"])})
+        opened = Description.decode(self._ask(json.dumps(asked).encode(), deadline_s, "opening"))
+        for what, found, wanted in (
+            ("input", opened.input, order.input),
+            ("output", opened.output, order.output),
+        ):
             if not same_tensor(found, wanted):
-                raise EngineError(
+                raise LastingError(
                     f"{self._name}: its {what} is {found}, the CPU's is {wanted}; "
                     "compile it from the very model that it stands beside"
                 )
-        self.delegated, self.operators = said["delegated"], said["operators"]
-        if not self.delegated:
-            raise EngineError(
-                f"{self._name} takes over none of the {self.operators} operators; "
+        if opened.delegated == 0:
+            raise LastingError(
+                f"{self._name} takes over none of the {opened.operators} operators; "
                 "use a model that suits it, or delegate: cpu"
             )
-        self.info = EngineInfo(**said["info"])
-        return self.info
+        self.opened = opened
+        return opened
 
     def invoke(self, tensor: NDArray[Any], deadline_s: float) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`. Late is failed: nobody knows what it does then."""
         self._number += 1
         self._tensors.input[...] = tensor
         reply = self._ask(REQUEST.pack(self._number), deadline_s, "inference")
-        number, status = REPLY.unpack_from(reply)
-        if number != self._number:
-            raise EngineError(f"{self._name}: it answered {number} when asked for {self._number}")
-        if status:
-            raise EngineError(reply[REPLY.size :].decode(errors="replace"))
+        read_reply(reply, self._number)
+        self.answered_s = time.monotonic()
         return self._tensors.output.copy()
+
+    def give_up(self, fault: str) -> None:
+        """Ask it no more."""
+        self.fault = fault
+        self.failed.set()
 
     def is_alive(self) -> bool:
         """Whether its process still runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,14 @@ class Delegate:
     """Ending of the model's file that was compiled for it, `_edgetpu`; empty: it runs ordinary models."""
     suits: str = ""
     """The models that it runs, in words."""
+    dtypes: tuple[str, ...] = ("int8", "uint8")
+    """Of the models that it runs."""
+    custom_op: str = ""
+    """The operator that its compiler puts in the place of others; empty: it has no compiler of its own."""
+    engine: str = "litert"
+    """Runs it in the child process; `litert` stands for the TFLite runtime that is installed."""
+    automatic: bool = True
+    """`auto` may take it."""
 
 
 # A new accelerator is a new row.
@@ -36,6 +45,7 @@ DELEGATES = (
         get_library="install libedgetpu1-std from Coral's package repository",
         twin="_edgetpu",
         suits="int8 or uint8 models that edgetpu_compiler has compiled",
+        custom_op="edgetpu-custom-op",
     ),
     Delegate(
         name="teflon",
@@ -58,6 +68,8 @@ DELEGATES = (
         get_library=_BOARD_IMAGE,
         twin="_vela",
         suits="int8 models that vela has compiled",
+        dtypes=("int8",),
+        custom_op="ethos-u",
     ),
     Delegate(
         name="hexagon",
@@ -73,6 +85,7 @@ DELEGATES = (
         get_library="take it from a release of Arm NN for this processor",
         options={"backends": "GpuAcc,CpuAcc", "logging-severity": "warning"},
         suits="float32, int8 and uint8 models",
+        dtypes=("float32", "int8", "uint8"),
     ),
     Delegate(
         name="gpu",
@@ -80,6 +93,7 @@ DELEGATES = (
         libraries=("libtensorflowlite_gpu_delegate.so",),
         get_library="build TensorFlow Lite's GPU delegate for this board's OpenCL",
         suits="float32 models",
+        dtypes=("float32",),
     ),
 )
 
@@ -95,11 +109,20 @@ class DelegateUse:
     options: Mapping[str, str]
     remedy: str
     """What to do if its library is missing or refuses."""
+    twin: str = ""
+    """Ending of the model's file that was compiled for it; empty: it runs ordinary models."""
+    engine: str = "litert"
+    """Runs it; `litert` stands for the TFLite runtime that is installed."""
 
 
 def find_delegate(name: str) -> Delegate | None:
     """The preset of that name."""
     return next((delegate for delegate in DELEGATES if delegate.name == name), None)
+
+
+def compiled_for(operator: str) -> Delegate | None:
+    """The preset whose compiler makes such an operator."""
+    return next((delegate for delegate in DELEGATES if delegate.custom_op == operator), None)
 
 
 def use_of(name: str, options: Mapping[str, str]) -> DelegateUse:
@@ -110,11 +133,18 @@ def use_of(name: str, options: Mapping[str, str]) -> DelegateUse:
         options: for the library; they go before the preset's own.
 
     Raises:
-        ValueError: it is neither; names what there is.
+        ValueError: it is neither; says what there is.
     """
     preset = find_delegate(name)
     if preset is not None:
-        return DelegateUse(name, preset.libraries, {**preset.options, **options}, remedy=preset.get_library)
+        return DelegateUse(
+            name,
+            preset.libraries,
+            {**preset.options, **options},
+            remedy=preset.get_library,
+            twin=preset.twin,
+            engine=preset.engine,
+        )
     if "/" in name:
         return DelegateUse(
             "external",
@@ -122,5 +152,10 @@ def use_of(name: str, options: Mapping[str, str]) -> DelegateUse:
             dict(options),
             remedy="see that its device is there, and its options are right",
         )
-    known = ", ".join(delegate.name for delegate in DELEGATES)
-    raise ValueError(f"no delegate is called {name!r}: take {known} or a library's path (/path/lib.so)")
+    known = [delegate.name for delegate in DELEGATES]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    raise ValueError(
+        f"expected auto, cpu, {', '.join(known)}, or a library's path (/path/lib.so, ./lib.so), "
+        f'got "{name}"{hint}'
+    )

@@ -1,8 +1,7 @@
 """An engine whose delegate runs in a child process; the CPU in this one serves whenever the child does not.
 
-No frame waits for a child to start: a keeper, one thread that lives as long as the engine, starts it,
-proves it on a known picture, and takes it away when it fails. The frame on which it failed goes to the CPU,
-like all that follow.
+No frame waits for a child to start, nor longer for its answer than the deadline: the very frame on which it
+fails goes to the CPU, like all that follow, until a keeper has another one that is proved.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,16 +19,10 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError
 from edgecam.inference.child_process import ChildProcess, Order
 from edgecam.inference.engine import Engine, EngineInfo
+from edgecam.inference.keeper import Keeper, Known
 from edgecam.inference.patience import InvokeDeadline, RestartBudget
 
 log = logging.getLogger(__name__)
-
-# Some delegates compile the model when it is run for the first time.
-_FIRST_S = 60.0
-_LOOK_EVERY_S = 1.0
-_JOIN_S = 3.0
-# How far an answer may be from the CPU's, as a share of the range of its scores.
-_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +33,9 @@ class Change:
     """What serves."""
     why: str
     """Why it is the CPU; empty: it is not."""
-    delegated: int = 0
-    """Operators that run on the delegate, as the interpreter says."""
-    operators: int = 0
+    delegated: int | None = None
+    """Operators that run on the delegate, as the interpreter says; None: it does not say."""
+    operators: int | None = None
     """Of so many."""
 
 
@@ -56,6 +48,7 @@ class IsolatedEngine:
         known: an input tensor with an answer that tells right from wrong.
         told: hears of each change, in the keeper's thread.
         timeout_ms: of one inference; None: max(250 ms, 10 times the 99th percentile).
+        signs: what is there of library and device, to be compared; a change ends a pause.
         budget: of restarts.
     """
 
@@ -67,52 +60,61 @@ class IsolatedEngine:
         known: NDArray[Any],
         told: Callable[[Change], None],
         timeout_ms: float | None = None,
+        signs: Callable[[], object] = lambda: None,
         budget: RestartBudget | None = None,
     ) -> None:
         self.input, self.output = cpu.input, cpu.output
+        self.ran = cpu.info
+        """What ran the last inference."""
+        self.last_change: Change | None = None
+        """None: the child is being started for the first time."""
         self._cpu = cpu
-        self._order = order
-        self._known, self._expected = known, cpu.invoke(known)
+        self._name = order.delegate.name
         self._told = told
         self._deadline = InvokeDeadline(None if timeout_ms is None else timeout_ms / 1e3)
-        self._budget = budget or RestartBudget()
-        self._closing = Event()
-        self._child: ChildProcess | None = None
-        """Whatever child there is; written by the keeper alone."""
-        self._why = ""
-        self._has_served = False
-        self._keeper = Thread(target=self._keep, name=f"delegate-{order.delegate.name}", daemon=True)
+        began_ns = time.monotonic_ns()
+        answer = cpu.invoke(known)
+        self.cpu_ns = time.monotonic_ns() - began_ns
+        """What the CPU took for the known picture."""
+        self._keeper = Keeper(
+            order,
+            Known(known, answer),
+            serves=self._serves,
+            fails=self._fails,
+            signs=signs,
+            budget=budget or RestartBudget(),
+        )
         self._keeper.start()
 
     @property
     def info(self) -> EngineInfo:
         """What serves the next frame."""
-        child = self._serving()
-        return self._cpu.info if child is None or child.info is None else child.info
+        child = self._keeper.serving
+        return self._cpu.info if child is None or child.opened is None else child.opened.info
+
+    @property
+    def deadline_ns(self) -> int:
+        """How long a frame may be with the child before the CPU has it."""
+        return int(self._deadline.s * 1e9)
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once, here or in the child; see `Engine.invoke`."""
-        child = self._serving()
-        fits = tensor.shape == self.input.shape and tensor.dtype == np.dtype(self.input.dtype)
-        if child is not None and fits:
-            began_s = time.monotonic()
+        child = self._keeper.serving
+        # One that is being looked after is not waited for.
+        if child is not None and self._fits(tensor) and child.in_use.acquire(blocking=False):
             try:
-                output = child.invoke(tensor, self._deadline.s)
-            except EngineError as fault:
-                self._why = str(fault)
-                child.failed.set()
-            else:
-                self._deadline.record(time.monotonic() - began_s)
+                output = self._ask(child, tensor)
+            finally:
+                child.in_use.release()
+            if output is not None and child.opened is not None:
+                self.ran = child.opened.info
                 return output
+        self.ran = self._cpu.info
         return self._cpu.invoke(tensor)
 
     def close(self) -> None:
         """End the child and let both engines go; may be called twice."""
-        self._closing.set()
-        child = self._child
-        if child is not None:
-            child.hang_up()
-        self._keeper.join(_JOIN_S)
+        self._keeper.close()
         self._cpu.close()
 
     def __enter__(self) -> Self:
@@ -126,60 +128,36 @@ class IsolatedEngine:
     ) -> None:
         self.close()
 
-    def _serving(self) -> ChildProcess | None:
-        child = self._child
-        return child if child is not None and child.is_proved and not child.failed.is_set() else None
+    def _fits(self, tensor: NDArray[Any]) -> bool:
+        return tensor.shape == self.input.shape and tensor.dtype == np.dtype(self.input.dtype)
 
-    def _keep(self) -> None:
-        said = None
-        while not self._closing.wait(self._budget.wait_s(time.monotonic())):
-            self._budget.started(time.monotonic())
-            try:
-                self._run_child()
-            except EngineError as fault:
-                self._why = str(fault)
-            if not self._closing.is_set() and (self._why != said or self._has_served):
-                said = self._why
-                log.warning("delegate failed delegate=%s fault=%s", self._order.delegate.name, said)
-                self._told(Change(self._cpu.info, said))
-
-    def _run_child(self) -> None:
-        """From start to end of one child; raises EngineError."""
-        self._has_served = False
-        child = self._child = ChildProcess(self._order)
+    def _ask(self, child: ChildProcess, tensor: NDArray[Any]) -> NDArray[Any] | None:
+        """The child's answer; None, and it is given up, if there is none in time."""
+        began_s = time.monotonic()
         try:
-            if self._closing.is_set():
-                return
-            info = child.open(_FIRST_S)
-            self._prove(child)
-            self._has_served = child.is_proved = True
-            began_s = time.monotonic()
-            log.info(
-                "delegate serves delegate=%s operators=%d/%d",
-                info.delegate, child.delegated, child.operators,
-            )  # fmt: skip
-            self._told(Change(info, "", child.delegated, child.operators))
-            self._watch(child)
-            self._budget.served(time.monotonic() - began_s)
-        finally:
-            self._child = None
-            child.end()
+            output = child.invoke(tensor, self._deadline.s)
+        except EngineError as fault:
+            child.give_up(str(fault))
+            return None
+        self._deadline.record(time.monotonic() - began_s)
+        return output
 
-    def _watch(self, child: ChildProcess) -> None:
-        while not child.failed.wait(_LOOK_EVERY_S):
-            if not child.is_alive():
-                raise EngineError(
-                    f"the process of the delegate {self._order.delegate.name} has ended by itself"
-                )
+    def _serves(self, child: ChildProcess) -> None:
+        if (opened := child.opened) is None:
+            return
+        share = (opened.delegated, opened.operators)
+        log.info("delegate serves delegate=%s delegated=%s operators=%s", self._name, *share)
+        self._tell(Change(opened.info, "", *share))
 
-    def _prove(self, child: ChildProcess) -> None:
-        """Raises EngineError: it does not say what the CPU says of the known picture."""
-        found = child.invoke(self._known, _FIRST_S).astype(np.float64)
-        expected = self._expected.astype(np.float64)
-        off = np.abs(found - expected).max() / max(np.ptp(expected), np.finfo(np.float32).tiny)
-        if not off <= _TOLERANCE:
-            raise EngineError(
-                f"the delegate {self._order.delegate.name} computes wrong results: its scores for the known "
-                f"picture are off by {off:.0%} of the CPU's range, and {_TOLERANCE:.0%} is allowed; "
-                "update its library or driver"
-            )
+    def _fails(self, why: str) -> None:
+        log.warning("delegate failed, the CPU serves delegate=%s fault=%s", self._name, why)
+        self._tell(Change(self._cpu.info, why))
+
+    def _tell(self, change: Change) -> None:
+        self.last_change = change
+        self._told(change)
+
+
+def what_ran(engine: Engine) -> EngineInfo:
+    """What ran the last inference of an engine, which need not be what runs the next."""
+    return engine.ran if isinstance(engine, IsolatedEngine) else engine.info

@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.errors import EngineError
-from edgecam.inference.delegates import DelegateUse
+from edgecam.errors import EngineError, LastingError
+from edgecam.inference.delegates import DelegateUse, compiled_for
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
 from edgecam.inference.memory import give_back_memory
@@ -28,6 +28,7 @@ from edgecam.records import TensorSpec
 _RUNTIMES = (("litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime"))
 _MOST_REASON_CHARS = 200
 # SystemError: tflite_runtime beside numpy 2.
+_CUSTOM = re.compile(r"unresolved custom op: (\S+)")
 _REFUSALS = (ValueError, RuntimeError, SystemError, OSError)
 
 
@@ -99,7 +100,8 @@ class LiteRtEngine:
                 interpreter.allocate_tensors()
                 details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         except _REFUSALS as error:
-            raise EngineError(
+            kind = LastingError if _CUSTOM.search(str(error)) else EngineError
+            raise kind(
                 f"{path}: {runtime.name} {runtime.version} refuses the model: {_reason(error)}; "
                 f"{_remedy(error)}"
             ) from error
@@ -189,7 +191,7 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
         except (ValueError, AttributeError) as error:
             said = str(error).strip().rsplit("\n", 1)[-1][:_MOST_REASON_CHARS]
             raise EngineError(f"the delegate {use.name} refuses: {said}; {use.remedy}") from error
-    raise EngineError(f"the delegate {use.name} has no library: {'; '.join(absent)}; {use.remedy}")
+    raise LastingError(f"the delegate {use.name} has no library: {'; '.join(absent)}; {use.remedy}")
 
 
 def _spec(detail: dict[str, Any]) -> TensorSpec:
@@ -215,4 +217,11 @@ def _reason(error: BaseException) -> str:
 def _remedy(error: BaseException) -> str:
     if isinstance(error, SystemError):
         return "tflite-runtime needs numpy 1: `pip install 'numpy<2'`"
+    found = _CUSTOM.search(str(error))
+    delegate = compiled_for(found[1]) if found else None
+    if delegate is not None:
+        return (
+            f"it was compiled for the delegate {delegate.name}: name it under twins: {delegate.name} in the "
+            "card of the model that it was compiled from, and use that one (docs/models.md)"
+        )
     return "convert it again with a current converter, or use another model"

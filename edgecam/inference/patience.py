@@ -13,6 +13,8 @@ _LOOK_EVERY = 25
 _MOST_STARTS = 5
 _WITHIN_S = 60.0
 _FIRST_PAUSE_S = 1.0
+# Something that cannot be seen from outside may have been mended.
+_LASTING_PAUSE_S = 600.0
 
 
 class InvokeDeadline:
@@ -36,18 +38,22 @@ class InvokeDeadline:
 
 
 class RestartBudget:
-    """When a child may be started: 5 times in 60 s, further and further apart, then once a minute."""
+    """When a child may be started: 5 times in 60 s, further and further apart, then once a minute.
+
+    After a failure that lasts: in ten minutes.
+    """
 
     def __init__(self, *, most: int = _MOST_STARTS, first_pause_s: float = _FIRST_PAUSE_S) -> None:
         """Args: starts before only one a minute is left; the pause before the second restart."""
         self._most, self._first_pause_s = most, first_pause_s
         self._starts_s: deque[float] = deque(maxlen=most)
         self._quick = 0
-        self._spent = False
+        self._spent = self._lasting = False
 
     def started(self, now_s: float) -> None:
         """A child is being started."""
         self._starts_s.append(now_s)
+        self._lasting = False
         self._quick += 1
         full = len(self._starts_s) == self._most
         self._spent = self._spent or (full and now_s - self._starts_s[0] < _WITHIN_S)
@@ -55,8 +61,16 @@ class RestartBudget:
     def served(self, for_s: float) -> None:
         """A child that worked has ended; after a minute of work all is forgiven."""
         if for_s >= _WITHIN_S:
-            self._starts_s.clear()
-            self._quick, self._spent = 0, False
+            self.forgive()
+
+    def lasts(self) -> None:
+        """The last one failed for a reason that stays until somebody changes something."""
+        self._lasting = True
+
+    def forgive(self) -> None:
+        """Something has changed: a child may be started now, and as often as at first."""
+        self._starts_s.clear()
+        self._quick, self._spent, self._lasting = 0, False, False
 
     def wait_s(self, now_s: float) -> float:
         """How long to wait before the next start; 0: start now."""
@@ -65,5 +79,6 @@ class RestartBudget:
         # The first restart follows at once: most children die of something that does not last.
         doublings = min(self._quick - 2, 5)
         pause_s = 0.0 if self._quick == 1 else self._first_pause_s * 2**doublings
-        due_s = self._starts_s[-1] + (_WITHIN_S if self._spent else min(pause_s, _WITHIN_S))
+        pause_s = _WITHIN_S if self._spent else min(pause_s, _WITHIN_S)
+        due_s = self._starts_s[-1] + (_LASTING_PAUSE_S if self._lasting else pause_s)
         return max(0.0, due_s - now_s)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,13 +15,16 @@ import numpy as np
 import pytest
 from moody_delegate import MoodyDelegate
 
+from edgecam.inference import child_process, keeper
 from edgecam.inference.child_process import Order
 from edgecam.inference.delegates import use_of
 from edgecam.inference.isolated import Change, IsolatedEngine
 from edgecam.inference.litert import LiteRtEngine
 from edgecam.inference.patience import RestartBudget
+from edgecam.inference.wire import REPLY
 
 WAIT_S = 60
+NONSENSE = b"\x00" * 5
 PICTURE = np.random.default_rng(3).normal(size=(1, 8, 8, 3)).astype(np.float32)
 
 Open = Callable[..., tuple[IsolatedEngine, "queue.Queue[Change]"]]
@@ -37,7 +42,7 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
     opened: list[IsolatedEngine] = []
 
     def open_it(
-        library: Path = moody.library, dtype: str = "float32"
+        library: Path = moody.library, dtype: str = "float32", budget: RestartBudget | None = None
     ) -> tuple[IsolatedEngine, queue.Queue[Change]]:
         path = tmp_path / "net.tflite"
         path.write_bytes(tiny.make(tiny.Tiny(dtype=dtype)))
@@ -46,10 +51,11 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
         changes: queue.Queue[Change] = queue.Queue()
         engine = IsolatedEngine(
             cpu,
-            Order(path, use, 1, cpu.input, cpu.output),
+            Order(path, sha256_of(path), cpu.info.runtime, use, 1, cpu.input, cpu.output),
             known=PICTURE if dtype == "float32" else np.arange(192, dtype=dtype).reshape(cpu.input.shape),
             told=changes.put,
-            budget=RestartBudget(most=1000, first_pause_s=0.01),
+            signs=library.exists,
+            budget=budget or RestartBudget(most=1000, first_pause_s=0.01),
         )
         opened.append(engine)
         return engine, changes
@@ -57,6 +63,18 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
     yield open_it
     for engine in opened:
         engine.close()
+
+
+def sha256_of(path: Path) -> str:
+    """As a card has it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def child_of(engine: IsolatedEngine) -> child_process.ChildProcess:
+    """The one that serves."""
+    child = engine._keeper.serving
+    assert child is not None
+    return child
 
 
 def served(changes: queue.Queue[Change]) -> Change:
@@ -81,7 +99,9 @@ def test_the_child_serves_and_the_interpreter_says_what_runs_on_the_delegate(sta
     change = served(changes)
     assert (change.info.delegate, change.delegated, change.operators) == ("external", 1, 2)
     assert engine.info == change.info
+    assert engine.ran.delegate == "cpu"
     assert np.allclose(engine.invoke(PICTURE), on_cpu, atol=1e-6)
+    assert engine.ran == change.info
 
 
 @pytest.mark.parametrize(
@@ -102,7 +122,7 @@ def test_what_fails_in_mid_stream_costs_no_frame_and_is_taken_back(
     right = engine.invoke(PICTURE)
     moody.tell(mood)
     assert np.allclose(engine.invoke(PICTURE), right, atol=1e-6)
-    assert engine.info.delegate == "cpu"
+    assert engine.info.delegate == engine.ran.delegate == "cpu"
     assert said in failed(changes)
     moody.tell("work")
     served(changes)
@@ -127,11 +147,16 @@ def test_what_refuses_or_lies_at_the_start_never_serves(
     assert served(changes).delegated == 1
 
 
-def test_a_library_that_is_not_there_is_told_and_the_cpu_serves(start: Open, tmp_path: Path) -> None:
-    """As when its package is missing."""
-    engine, changes = start(library=tmp_path / "libabsent.so")
+def test_a_library_that_is_not_there_is_waited_for_and_not_tried_for(start: Open, tmp_path: Path) -> None:
+    """As when its package is missing: one word, no child a minute, and it serves once it is there."""
+    absent, budget = tmp_path / "libabsent.so", RestartBudget()
+    engine, changes = start(library=absent, budget=budget)
     assert engine.invoke(PICTURE).shape == (4,)
     assert "has no library" in failed(changes)
+    assert budget.wait_s(time.monotonic()) > 500
+    absent.symlink_to(tmp_path / "libmoody.so")
+    served(changes)
+    assert changes.empty()
 
 
 def test_a_delegate_that_takes_nothing_over_is_no_accelerator(start: Open) -> None:
@@ -140,12 +165,100 @@ def test_a_delegate_that_takes_nothing_over_is_no_accelerator(start: Open) -> No
     assert "takes over none of the 2 operators" in failed(changes)
 
 
+def test_a_child_that_hangs_while_nobody_asks_is_replaced(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alive is not enough: it has to answer; and SIGTERM does not reach one that is stopped."""
+    monkeypatch.setattr(keeper, "_IDLE_S", 0.0)
+    monkeypatch.setattr(keeper, "_IDLE_DEADLINE_S", 0.2)
+    engine, changes = start()
+    served(changes)
+    os.kill(child_of(engine)._process.pid, signal.SIGSTOP)
+    assert "no answer to inference within" in failed(changes)
+    served(changes)
+
+
+def test_a_frame_does_not_wait_for_a_child_that_is_being_looked_after(start: Open) -> None:
+    """The CPU has it."""
+    engine, changes = start()
+    served(changes)
+    with child_of(engine).in_use:
+        engine.invoke(PICTURE)
+    assert engine.ran.delegate == "cpu"
+    engine.invoke(PICTURE)
+    assert engine.ran.delegate == "external"
+
+
+@pytest.mark.parametrize(
+    "answer", [NONSENSE, b"5", b"{}", b'{"fault": 1}', b'{"info": []}', b"\xff\xff", b'["fault"]', b""]
+)
+def test_nonsense_from_a_child_that_opens_is_a_fault(
+    start: Open, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """The thread that would start the next one lives on."""
+    with monkeypatch.context() as patched:
+        patched.setattr(child_process.ChildProcess, "_ask", lambda *_: answer)
+        engine, changes = start()
+        assert "talks nonsense" in failed(changes)
+        assert engine.invoke(PICTURE).shape == (4,)
+    served(changes)
+
+
+@pytest.mark.parametrize("answer", [NONSENSE, REPLY.pack(77, 0)])
+def test_nonsense_from_a_child_that_serves_costs_no_frame(
+    start: Open, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """Nor does the answer to another question."""
+    engine, changes = start()
+    served(changes)
+    with monkeypatch.context() as patched:
+        patched.setattr(child_process.ChildProcess, "_ask", lambda *_: answer)
+        assert engine.invoke(PICTURE).shape == (4,)
+        assert failed(changes)
+    served(changes)
+
+
+def test_whatever_the_keeper_meets_it_starts_the_next_child(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one surprise would end the accelerator until the next restart."""
+
+    def surprise(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(child_process.ChildProcess, "open", surprise)
+        _engine, changes = start()
+        assert "MemoryError" in failed(changes)
+    served(changes)
+
+
+def test_a_child_cannot_cut_the_shared_memory(start: Open) -> None:
+    """Reading what is no more there would end this process."""
+    engine, changes = start()
+    served(changes)
+    fds = Path(f"/proc/{child_of(engine)._process.pid}/fd")
+    memory = next(fd for fd in fds.iterdir() if "edgecam-tensors" in str(fd.readlink()))
+    with pytest.raises(PermissionError):
+        os.truncate(memory, 0)
+
+
+def test_another_file_than_the_cards_is_not_run(start: Open, tmp_path: Path) -> None:
+    """A twin that was left behind by a newer model would say something else."""
+    engine, changes = start()
+    served(changes)
+    with (tmp_path / "net.tflite").open("ab") as file:
+        file.write(b"more")
+    os.kill(child_of(engine)._process.pid, signal.SIGKILL)
+    assert "ended by itself" in failed(changes)
+    assert "is not the file that the card names" in failed(changes)
+
+
 def test_a_child_that_ends_while_nobody_asks_is_replaced(start: Open) -> None:
     """Else the next frame, which may be the one that matters, would find out."""
     engine, changes = start()
     served(changes)
-    assert engine._child is not None
-    os.kill(engine._child._process.pid, signal.SIGKILL)
+    os.kill(child_of(engine)._process.pid, signal.SIGKILL)
     assert "has ended by itself" in failed(changes)
     served(changes)
 
@@ -154,8 +267,7 @@ def test_closing_ends_the_child_even_if_it_hangs(start: Open, moody: MoodyDelega
     """No orphan keeps the accelerator."""
     engine, changes = start()
     served(changes)
-    child = engine._child
-    assert child is not None
+    child = child_of(engine)
     moody.tell("hang")
     engine.invoke(PICTURE)
     engine.close()

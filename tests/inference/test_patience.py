@@ -53,3 +53,22 @@ def test_a_minute_of_work_gives_the_budget_back() -> None:
     budget.started(127)
     budget.served(61)
     assert budget.wait_s(190) == 0
+
+
+def test_what_lasts_is_tried_again_in_ten_minutes() -> None:
+    """A library that is not installed does not come by being asked for."""
+    budget = RestartBudget()
+    budget.started(0)
+    budget.lasts()
+    assert budget.wait_s(1) == 599
+    budget.started(600)
+    assert budget.wait_s(600) < 60
+
+
+def test_when_something_has_changed_all_is_forgiven() -> None:
+    """A stick that was plugged in again serves at once."""
+    budget = RestartBudget()
+    _starts(budget, 100)
+    budget.lasts()
+    budget.forgive()
+    assert budget.wait_s(101) == 0

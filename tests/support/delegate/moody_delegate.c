@@ -1,4 +1,4 @@
-/* A TFLite delegate that takes over float softmaxes, and does what its control file says.
+/* A TFLite delegate that takes over float softmaxes and int8 additions, and does what its control file says.
  *
  * The option `control` names the file; it is read anew whenever the delegate is made or run. Its first word:
  *   refuse   it cannot be made, as if there were no device
@@ -33,25 +33,29 @@ static bool told_to(const char* mood) {
 }
 
 typedef struct {
-  int input;
+  int operator;
+  int inputs[2];
   int output;
-} Softmax;
+} Step;
 
 typedef struct {
   int count;
-  Softmax nodes[];
+  Step steps[];
 } Kernel;
 
 static void* kernel_init(TfLiteContext* context, const char* buffer, size_t length) {
   (void)length;
   const TfLiteIntArray* replaced = ((const TfLiteDelegateParams*)buffer)->nodes_to_replace;
-  Kernel* kernel = malloc(sizeof *kernel + replaced->size * sizeof(Softmax));
+  Kernel* kernel = malloc(sizeof *kernel + replaced->size * sizeof(Step));
   kernel->count = replaced->size;
   for (int i = 0; i < replaced->size; i++) {
     TfLiteNode* node;
     TfLiteRegistration* registration;
     context->GetNodeAndRegistration(context, replaced->data[i], &node, &registration);
-    kernel->nodes[i] = (Softmax){node->inputs->data[0], node->outputs->data[0]};
+    int last = node->inputs->size - 1;
+    kernel->steps[i] = (Step){registration->builtin_code,
+                              {node->inputs->data[0], node->inputs->data[last]},
+                              node->outputs->data[0]};
   }
   return kernel;
 }
@@ -69,11 +73,25 @@ static TfLiteStatus kernel_prepare(TfLiteContext* context, TfLiteNode* node) {
 
 /* One row is all that a classifier has. */
 static void softmax(const TfLiteTensor* from, TfLiteTensor* to, float sign) {
+  const float* in = from->data;
+  float* out = to->data;
   size_t count = from->bytes / sizeof(float);
-  float top = sign * from->data[0], sum = 0;
-  for (size_t i = 1; i < count; i++) top = fmaxf(top, sign * from->data[i]);
-  for (size_t i = 0; i < count; i++) sum += to->data[i] = expf(sign * from->data[i] - top);
-  for (size_t i = 0; i < count; i++) to->data[i] /= sum;
+  float top = sign * in[0], sum = 0;
+  for (size_t i = 1; i < count; i++) top = fmaxf(top, sign * in[i]);
+  for (size_t i = 0; i < count; i++) sum += out[i] = expf(sign * in[i] - top);
+  for (size_t i = 0; i < count; i++) out[i] /= sum;
+}
+
+static float real(const TfLiteTensor* tensor, size_t i) {
+  return tensor->params.scale * (((const int8_t*)tensor->data)[i] - tensor->params.zero_point);
+}
+
+static void add(const TfLiteTensor* one, const TfLiteTensor* other, TfLiteTensor* to, float sign) {
+  int8_t* out = to->data;
+  for (size_t i = 0; i < to->bytes; i++) {
+    float sum = sign * (real(one, i) + real(other, i)) / to->params.scale;
+    out[i] = (int8_t)fmaxf(-128, fminf(127, nearbyintf(sum) + to->params.zero_point));
+  }
 }
 
 static TfLiteStatus kernel_invoke(TfLiteContext* context, TfLiteNode* node) {
@@ -87,9 +105,21 @@ static TfLiteStatus kernel_invoke(TfLiteContext* context, TfLiteNode* node) {
   float sign = told_to("wrong") ? -1.0f : 1.0f;
   const Kernel* kernel = node->user_data;
   for (int i = 0; i < kernel->count; i++) {
-    softmax(&context->tensors[kernel->nodes[i].input], &context->tensors[kernel->nodes[i].output], sign);
+    const Step* step = &kernel->steps[i];
+    TfLiteTensor *one = &context->tensors[step->inputs[0]], *other = &context->tensors[step->inputs[1]];
+    if (step->operator == kTfLiteBuiltinSoftmax) softmax(one, &context->tensors[step->output], sign);
+    if (step->operator == kTfLiteBuiltinAdd) add(one, other, &context->tensors[step->output], sign);
   }
   return kTfLiteOk;
+}
+
+static bool takes_over(const TfLiteContext* context, const TfLiteNode* node, int operator) {
+  const TfLiteTensor* first = &context->tensors[node->inputs->data[0]];
+  if (operator == kTfLiteBuiltinSoftmax) return first->type == kTfLiteFloat32;
+  if (operator != kTfLiteBuiltinAdd || first->type != kTfLiteInt8) return false;
+  /* Neither broadcast nor followed by an activation. */
+  bool is_plain = *(const int*)node->builtin_data == 0;
+  return is_plain && first->bytes == context->tensors[node->inputs->data[1]].bytes;
 }
 
 static TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
@@ -101,13 +131,12 @@ static TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
     TfLiteNode* node;
     TfLiteRegistration* registration;
     context->GetNodeAndRegistration(context, plan->data[i], &node, &registration);
-    bool is_softmax = registration->builtin_code == kTfLiteBuiltinSoftmax;
-    if (is_softmax && context->tensors[node->inputs->data[0]].type == kTfLiteFloat32) {
+    if (takes_over(context, node, registration->builtin_code)) {
       claimed->data[claimed->size++] = plan->data[i];
     }
   }
   TfLiteRegistration kernel = {.init = kernel_init, .free = kernel_free, .prepare = kernel_prepare,
-                               .invoke = kernel_invoke, .custom_name = "MoodySoftmax", .version = 1};
+                               .invoke = kernel_invoke, .custom_name = "Moody", .version = 1};
   TfLiteStatus status =
       context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel, claimed, delegate);
   free(claimed);

@@ -12,7 +12,7 @@
 
 typedef enum { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
 
-enum { kTfLiteFloat32 = 1, kTfLiteBuiltinSoftmax = 25 };
+enum { kTfLiteFloat32 = 1, kTfLiteInt8 = 9, kTfLiteBuiltinAdd = 0, kTfLiteBuiltinSoftmax = 25 };
 
 typedef struct TfLiteContext TfLiteContext;
 typedef struct TfLiteDelegate TfLiteDelegate;
@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
   int type;
-  float* data;
+  void* data;
   TfLiteIntArray* dims;
   struct { float scale; int32_t zero_point; } params;
   int allocation_type;
