@@ -6,7 +6,8 @@ The format of `card.yaml` is described in docs/models.md; it is versioned and ch
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -78,6 +79,16 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """The same network, compiled for an accelerator."""
+
+    file: str
+    """Its file name, inside the model directory."""
+    sha256: str
+    """Of that file, 64 lower-case hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A model's card."""
 
@@ -96,6 +107,8 @@ class Card:
     macs: int | None = None
     """Multiply-accumulates of one inference."""
     self_test: SelfTest | None = None
+    twins: Mapping[str, Twin] = field(default_factory=dict)
+    """By the delegate that runs it."""
 
 
 def read_card(path: Path) -> Card:
@@ -108,7 +121,7 @@ def read_card(path: Path) -> Card:
     fields.only(
         (
             "schema", "name", "description", "file", "sha256", "input", "output",
-            "licence", "source", "parameters", "macs", "self_test",
+            "licence", "source", "parameters", "macs", "self_test", "twins",
         )
     )  # fmt: skip
     if (version := fields.integer("schema", SCHEMA, least=1)) != SCHEMA:
@@ -116,7 +129,7 @@ def read_card(path: Path) -> Card:
     return Card(
         name=fields.text("name"),
         description=fields.text("description", ""),
-        file=_file_name(fields),
+        file=_file_name(fields, "model.tflite"),
         sha256=_sha256(fields),
         input=_input(fields.section("input")),
         output=_output(fields.section("output")),
@@ -125,11 +138,12 @@ def read_card(path: Path) -> Card:
         parameters=fields.integer("parameters") if "parameters" in fields else None,
         macs=fields.integer("macs") if "macs" in fields else None,
         self_test=_self_test(fields.section("self_test")) if "self_test" in fields else None,
+        twins=_twins(fields.section("twins")) if "twins" in fields else {},
     )
 
 
-def _file_name(fields: Fields) -> str:
-    name = fields.text("file", "model.tflite")
+def _file_name(fields: Fields, default: str | None = None) -> str:
+    name = fields.text("file", default)
     if Path(name).name != name:
         raise fields.error("file", f"expected a file name inside the model directory, found {name!r}")
     return name
@@ -177,3 +191,12 @@ def _self_test(fields: Fields) -> SelfTest:
     if len(top5) > TOP_COUNT:
         raise fields.error("top5", f"expected at most {TOP_COUNT} output indices, found {len(top5)}")
     return SelfTest(top5=top5)
+
+
+def _twins(fields: Fields) -> dict[str, Twin]:
+    twins = {}
+    for delegate in fields:
+        twin = fields.section(delegate)
+        twin.only(("file", "sha256"))
+        twins[delegate] = Twin(_file_name(twin), _sha256(twin))
+    return twins

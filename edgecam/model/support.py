@@ -12,15 +12,10 @@ from edgecam.records import TensorSpec
 DTYPES = ("uint8", "int8", "float32")
 """Of the input and the output."""
 _COLORS = 3
+# By the operator that an accelerator's compiler puts in the place of others: what it is for.
 _ACCELERATORS = {
-    "edgetpu-custom-op": (
-        "compiled for the Edge TPU and needs the coral delegate",
-        "the CPU twin, the file without `_edgetpu` in its name",
-    ),
-    "ethos-u": (
-        "compiled for the Arm Ethos-U NPU and needs the ethos-u delegate",
-        "the file from before the Vela compiler",
-    ),
+    "edgetpu-custom-op": ("the Edge TPU", "coral", "the CPU twin, the file without `_edgetpu` in its name"),
+    "ethos-u": ("the Arm Ethos-U NPU", "ethosu", "the file from before the Vela compiler"),
 }
 
 
@@ -73,10 +68,10 @@ def check_card(card: Card, graph: Graph, *, path: Path) -> None:
 def _check_operators(graph: Graph, path: Path) -> None:
     for name in graph.custom_ops:
         if name in _ACCELERATORS:
-            what, remedy = _ACCELERATORS[name]
+            chip, delegate, other = _ACCELERATORS[name]
             raise ModelError(
-                f"{path}: is {what} (operator {name}), which this version of edgecam does not load; "
-                f"use {remedy}"
+                f"{path}: is compiled for {chip} and needs the {delegate} delegate (operator {name}); use "
+                f"{other}, and name this one under twins: {delegate} in its card (docs/models.md)"
             )
         if name.startswith("Flex"):
             raise ModelError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.errors import ModelError
-from edgecam.model.card import Channels, Fit, InputCard, OutputKind, read_card
+from edgecam.model.card import Channels, Fit, InputCard, OutputKind, Twin, read_card
 
 FULL = f"""\
 schema: 1
@@ -32,6 +32,8 @@ parameters: 4631000
 macs: 385190000
 self_test:
   top5: [3, 1, 4, 15, 9]
+twins:
+  coral: {{file: net_edgetpu.tflite, sha256: {"CD" * 32}}}
 """
 LEAST = f"""\
 name: n
@@ -67,6 +69,7 @@ def test_every_key_of_a_card_is_read(tmp_path: Path) -> None:
     assert (card.parameters, card.macs) == (4631000, 385190000)
     assert card.self_test is not None
     assert card.self_test.top5 == (3, 1, 4, 15, 9)
+    assert card.twins == {"coral": Twin("net_edgetpu.tflite", "cd" * 32)}
 
 
 def test_a_short_card_takes_the_documented_defaults(tmp_path: Path) -> None:
@@ -77,6 +80,7 @@ def test_a_short_card_takes_the_documented_defaults(tmp_path: Path) -> None:
     assert (card.input.fit, card.input.crop_fraction, card.input.color) == (Fit.CROP, 1.0, Channels.RGB)
     assert card.output.background_offset == 0
     assert (card.parameters, card.macs, card.self_test) == (None, None, None)
+    assert card.twins == {}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,9 @@ def test_a_short_card_takes_the_documented_defaults(tmp_path: Path) -> None:
         ("AB" * 32, "AB" * 31, 5, "sha256: expected 64 hexadecimal digits"),
         ("net.tflite", "../net.tflite", 4, "file: expected a file name inside the model directory"),
         ("schema: 1", "schema: 2", 1, "schema: is 2, but this edgecam reads 1; update edgecam"),
+        ("net_edgetpu.tflite", "a/b", 24, "twins.coral.file: expected a file name inside"),
+        ("CD" * 32, "CD", 24, "twins.coral.sha256: expected 64 hexadecimal digits"),
+        ("file: net_edgetpu", "fil: net_edgetpu", 24, "twins.coral.fil: is not known; did you mean 'file'?"),
         ("[3, 1, 4, 15, 9]", "[3, 3]", 22, "self_test.top5: has 3 twice"),
         ("[3, 1, 4, 15, 9]", "[1, 2, 3, 4, 5, 6]", 22, "self_test.top5: expected at most 5"),
         ("[3, 1, 4, 15, 9]", "[-1]", 22, "self_test.top5: expected a list of class indices"),
