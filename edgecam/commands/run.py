@@ -17,6 +17,7 @@ from edgecam.commands.leaving import leave_wedged
 from edgecam.commands.signals import ReloadSignal, StopSignals
 from edgecam.config.state_folder import history_path, outbox_path
 from edgecam.errors import EXIT_INTERRUPTED, EdgecamError, WedgedError
+from edgecam.inference.memory import use_one_heap
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
 from edgecam.pipeline.runner import Runner
@@ -84,6 +85,7 @@ def run(
     """
     # What it keeps is nobody else's.
     os.umask(_UMASK)
+    use_one_heap()
     trace = Trace(trace_path) if trace_path else None
     book = OrderBook(path, sets=sets, environ=environ)
     orders, fault = book.read_for_start()

@@ -13,6 +13,7 @@ from edgecam.appliance.systemd import Notifier
 from edgecam.config.changes import Change, Effect, changes
 from edgecam.config.file_watch import FileWatch
 from edgecam.errors import ConfigError, EdgecamError, Problem, WedgedError
+from edgecam.inference.memory import give_back_memory
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.runner import Runner
 from edgecam.publish.commands import Reply
@@ -115,6 +116,8 @@ class Reloader:
             level = NoticeLevel.INFO if is_all else NoticeLevel.WARNING
             data: dict[str, str | int | float | bool | None] = {"count": len(found), **by_effect(found)}
             runner.publisher.notice(Notice(NoticeKind.CONFIG_APPLIED, level, summary(found), data))
+        # The models' files were read whole, whatever came of it.
+        give_back_memory()
         if is_warm:
             self._notifier.ready(self.remark or "configuration applied")
 

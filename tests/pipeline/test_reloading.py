@@ -6,9 +6,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from edgecam.appliance.systemd import Notifier
 from edgecam.config.schema import Config
 from edgecam.errors import ConfigError, Problem
+from edgecam.pipeline import reloading
 from edgecam.pipeline.reloading import Reloader
 from edgecam.publish.commands import Reply
 
@@ -71,3 +74,18 @@ def test_each_who_asks_is_answered_for_what_was_read_after_the_question() -> Non
         run.reloader.tend(run)  # type: ignore[arg-type]
     assert run.answers == [("first", True), ("second", False)]
     assert run.readings == []
+
+
+def test_what_was_read_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration that is edited again and again, well or badly, leaves no model's file in memory."""
+    run, given_back_after = Run(), list[int]()
+    monkeypatch.setattr(reloading, "give_back_memory", lambda: given_back_after.append(len(run.readings)))
+
+    def spoil() -> None:
+        raise ConfigError([Problem("config.yaml:1:1", "fps", "bad")])
+
+    run.readings = [lambda: None, spoil]
+    for _ in range(2):
+        run.reloader.ask()
+        run.reloader.tend(run)  # type: ignore[arg-type]
+    assert given_back_after == [1, 0]
