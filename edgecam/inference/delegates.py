@@ -95,6 +95,26 @@ DELEGATES = (
         suits="float32 models",
         dtypes=("float32",),
     ),
+    Delegate(
+        name="openvino",
+        devices=(),
+        libraries=(),
+        get_library="pip install 'edgecam[npu-intel]' (64-bit x86), and Intel's driver for an NPU or GPU",
+        suits="float32, int8 and uint8 models",
+        dtypes=("float32", "int8", "uint8"),
+        engine="compiled",
+        automatic=False,
+    ),
+    Delegate(
+        name="webgpu",
+        devices=(),
+        libraries=(),
+        get_library="install the GPU's Vulkan driver (sudo apt install mesa-vulkan-drivers, trixie or newer)",
+        suits="float32 and int8 models",
+        dtypes=("float32", "int8", "uint8"),
+        engine="compiled",
+        automatic=False,
+    ),
 )
 
 

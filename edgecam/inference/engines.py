@@ -44,6 +44,7 @@ _OWN = {
     for name, opener in (
         ("litert", "litert:open_litert"),
         ("tflite-runtime", "litert:open_tflite_runtime"),
+        ("compiled", "compiled:open_compiled"),
     )
 }
 

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +28,33 @@ _ONE_AT_A_TIME = threading.Lock()
 _CHATTER = re.compile(r"INFO: |I\d{4} ")
 
 
+@dataclass(slots=True)
+class Caught:
+    """What was written to stderr meanwhile; complete once the block has ended."""
+
+    text: str = ""
+
+
 @contextmanager
 def chatter_caught() -> Iterator[None]:
     """Within it, informational lines written to descriptor 2 go to the debug log, all others to stderr."""
+    caught = Caught()
+    try:
+        with stderr_caught() as caught:
+            yield
+    finally:
+        _pass_on(caught.text)
+
+
+@contextmanager
+def stderr_caught() -> Iterator[Caught]:
+    """Within it, nothing that is written to descriptor 2 gets there; empty if there is none."""
+    caught = Caught()
     with _ONE_AT_A_TIME, tempfile.TemporaryFile() as catch:
         try:
             stderr = os.dup(_STDERR)
         except OSError:  # a service may run with stderr closed: then there is nothing to keep clean
-            yield
+            yield caught
             return
         _flush()
         os.dup2(catch.fileno(), _STDERR)
@@ -42,7 +62,7 @@ def chatter_caught() -> Iterator[None]:
         if ours:
             faulthandler.enable(file=stderr, all_threads=False)
         try:
-            yield
+            yield caught
         finally:
             if ours:
                 faulthandler.disable()
@@ -50,7 +70,7 @@ def chatter_caught() -> Iterator[None]:
             os.dup2(stderr, _STDERR)
             os.close(stderr)
             catch.seek(0)
-            _pass_on(catch.read())
+            caught.text = catch.read().decode("utf-8", errors="replace")
 
 
 def _flush() -> None:
@@ -58,8 +78,8 @@ def _flush() -> None:
         sys.stderr.flush()
 
 
-def _pass_on(caught: bytes) -> None:
-    for line in caught.decode("utf-8", errors="replace").splitlines(keepends=True):
+def _pass_on(caught: str) -> None:
+    for line in caught.splitlines(keepends=True):
         if _CHATTER.match(line):
             log.debug("native library said text=%r", line.strip())
         else:
