@@ -256,3 +256,7 @@ class Reading:
     mqtt: MqttStats
     link: LinkReading
     board: BoardStats
+    history: HistoryStats | None
+    """None: nothing is kept."""
+    publish_turns: int
+    """How often the publish worker's loop has turned: its sign of life."""

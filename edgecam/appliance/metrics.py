@@ -107,6 +107,7 @@ class _Collector(Collector):
         yield from _cameras(reading)
         yield from _mqtt(reading.mqtt)
         yield from _link(reading)
+        yield from _history(reading)
         yield from _board(reading)
         yield from self._durations.families(reading.cameras)
 
@@ -135,6 +136,12 @@ def _build(reading: Reading) -> Iterator[Metric]:
         models.add_metric([name], {"name": model.name, "sha256": model.sha256, "engine": engine})
     yield models
     yield _gauge("edgecam_uptime_seconds", "Time since this program started.", reading.uptime_s)
+    turns = CounterMetricFamily(
+        "edgecam_worker_turns", "Turns of a worker's loop: while it stands still, it works on nothing.",
+        labels=["worker"],
+    )  # fmt: skip
+    turns.add_metric(["publish"], reading.publish_turns)
+    yield turns
 
 
 def _frames(reading: Reading) -> Iterator[Metric]:
@@ -184,6 +191,18 @@ def _mqtt(mqtt: MqttStats) -> Iterator[Metric]:
     yield _gauge("edgecam_outbox_events", "Events that the broker has not accepted yet.", mqtt.outbox)
     yield _counter("edgecam_outbox_lost", "Events pushed out of a full outbox.", mqtt.lost)
     yield _counter("edgecam_commands_refused", "Commands that were not followed.", mqtt.commands_refused)
+
+
+def _history(reading: Reading) -> Iterator[Metric]:
+    history = reading.history
+    if history is None:
+        return
+    kept = CounterMetricFamily("edgecam_history_kept", "What was kept on this device.", labels=["kind"])
+    kept.add_metric(["event"], history.events)
+    kept.add_metric(["picture"], history.pictures)
+    yield kept
+    yield _counter("edgecam_history_lost", "Events and pictures that could not be kept.", history.lost)
+    yield _gauge("edgecam_history_bytes", "What all that is kept takes on the disk.", history.bytes)
 
 
 def _link(reading: Reading) -> Iterator[Metric]:

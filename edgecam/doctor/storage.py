@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgecam.config.state_folder import outbox_path, state_folder
+from edgecam.config.state_folder import history_path, outbox_path, state_folder
 from edgecam.doctor import outbox_file
 from edgecam.doctor.finding import Area, Finding, Verdict
 from edgecam.doctor.subject import Subject
@@ -31,14 +32,47 @@ def look(subject: Subject, *, space: Callable[[Path], os.statvfs_result] = os.st
     elif loaded is not None:
         text = "in memory only, as configured: events that wait do not outlive a restart"
         yield Finding(Area.STORAGE, "outbox", Verdict.OK, text)
+    if loaded is not None and loaded.config.history.enabled:
+        yield from _history(history_path(environ), loaded.config.history.max_mb * 1_000_000, space)
     yield from _disk_errors(subject.root)
 
 
-def _folder(folder: Path, space: Callable[[Path], os.statvfs_result]) -> Finding:
+def _place_of(folder: Path) -> Path:
     """It may not be there yet: then what counts is where it will be made."""
     place = folder
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
+    return place
+
+
+def _history(folder: Path, max_bytes: int, space: Callable[[Path], os.statvfs_result]) -> Iterator[Finding]:
+    """Whether the evidence can grow as large as it may; that there is a disk at all is said elsewhere."""
+    try:
+        about = space(_place_of(folder))
+    except OSError:
+        return
+    free_bytes = about.f_bavail * about.f_frsize
+    to_come_bytes = max_bytes if free_bytes >= max_bytes else max_bytes - _taken_bytes(folder)
+    text = f"{folder}: may take {max_bytes / 1e6:,.0f} MB"
+    if to_come_bytes <= free_bytes:
+        yield Finding(Area.STORAGE, "history", Verdict.OK, text)
+        return
+    text = f"{text}, {to_come_bytes / 1e6:,.0f} MB more than now, and {free_bytes / 1e6:,.0f} MB are free"
+    yield Finding(Area.STORAGE, "history", Verdict.WARNING, text, f"lower history.max_mb; or {_MAKE_ROOM}")
+
+
+def _taken_bytes(folder: Path) -> int:
+    """What this user may see of it."""
+    paths = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    taken_bytes = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            taken_bytes += path.lstat().st_size
+    return taken_bytes
+
+
+def _folder(folder: Path, space: Callable[[Path], os.statvfs_result]) -> Finding:
+    place = _place_of(folder)
     try:
         about = space(place)
     except OSError as error:

@@ -61,7 +61,7 @@ class Reporter:
         now_ns = clock.boot_ns()
         cameras = {name: lane.ledger.report(now_ns=now_ns) for name, lane in lanes.items()}
         uptime_s = (now_ns - self._started_ns) / 1e9
-        history = None if self._history is None else self._history()
+        history = self._read_history()
         self._publisher.stats(Stats(uptime_s=uptime_s, cameras=cameras, board=self._board(), history=history))
         return cameras
 
@@ -71,7 +71,12 @@ class Reporter:
             self._publisher.info(self._info(engines))
 
     def read(
-        self, lanes: Mapping[str, Lane], engines: Mapping[str, EngineWorker], link: LinkStatus
+        self,
+        lanes: Mapping[str, Lane],
+        engines: Mapping[str, EngineWorker],
+        link: LinkStatus,
+        *,
+        publish_turns: int,
     ) -> Reading:
         """How all of it is at this moment; publishes nothing, and begins no new window of `stats`."""
         cameras = {
@@ -85,7 +90,12 @@ class Reporter:
             mqtt=self._publisher.mqtt_stats(),
             link=LinkReading(encrypted=link.encrypted, connected_s=link.connected_s, failure=link.failure),
             board=self._board(),
+            history=self._read_history(),
+            publish_turns=publish_turns,
         )
+
+    def _read_history(self) -> HistoryStats | None:
+        return None if self._history is None else self._history()
 
     def _info(self, engines: Mapping[str, EngineWorker]) -> Info:
         # While the configuration changes, engines may have what the plan has not, and the reverse.

@@ -290,7 +290,8 @@ class Runner:
 
     def read(self) -> Reading:
         """How all of it is now; for any thread, once all is built."""
-        return self._reporter.read(self._workers.lanes, self._workers.engines, self._uplink.status)
+        workers, uplink = self._workers, self._uplink
+        return self._reporter.read(workers.lanes, workers.engines, uplink.status, publish_turns=uplink.turns)
 
     def condition(self) -> Condition:
         """How it does, in counts."""

@@ -104,6 +104,28 @@ def test_a_disk_is_judged_where_the_states_will_be(
     assert "state" in disk.found
 
 
+def test_evidence_that_may_outgrow_the_disk_is_warned_of(
+    subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    """A quota beyond what is free would fill the disk long before it makes the oldest go."""
+    history = {"enabled": True, "max_mb": 400}
+
+    def found(free_bytes: int) -> Finding:
+        """On a disk with so much room."""
+        space = statvfs(free_bytes=free_bytes)
+        return only(list(storage.look(subject(history=history), space=lambda _: space)), "history")
+
+    assert found(400_000_000).verdict is Verdict.OK
+    short = found(399_999_000)
+    assert (short.verdict, short.remedy[:24]) == (Verdict.WARNING, "lower history.max_mb; or")
+    assert "400 MB are free" in short.found
+    kept = tmp_path / "state" / "history" / "2026-11-24.jsonl"
+    write(kept.parent, kept.name, "x" * 1000)
+    assert found(399_999_000).verdict is Verdict.OK
+    silent = list(storage.look(subject(), space=lambda _: statvfs(free_bytes=0)))
+    assert [finding for finding in silent if finding.name == "history"] == []
+
+
 def test_faults_that_the_kernel_counted_are_told(subject: Callable[..., Subject], machine: Path) -> None:
     """Of each file system that has some."""
     write(machine, "sys/fs/ext4/mmcblk0p2/errors_count", "3\n")

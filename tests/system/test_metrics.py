@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
-from program import Program, config_for, write_pictures
+from program import Program, config_for, write_photos, write_pictures
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -107,10 +107,29 @@ def test_a_scrape_tells_frames_ages_link_and_model_in_base_units(metered: tuple[
     assert value(families, "edgecam_camera_model_info", camera="main", model="default") == 1
     assert value(families, "edgecam_model_info", model="default", engine="litert/cpu") == 1
     assert value(families, "edgecam_build_info", edgecam=edgecam.__version__) == 1
+    assert value(families, "edgecam_worker_turns_total", worker="publish") > 0
     for name in families:
         assert name.startswith("edgecam_")
         assert not name.endswith(("_ms", "_ns"))
     assert program.stop()[0] == 0
+
+
+def test_a_scrape_tells_what_is_kept_on_the_device(tmp_path: Path, broker: Mosquitto) -> None:
+    """Events, pictures and bytes, as the files themselves have them."""
+    port = free_port()
+    photos = write_photos(tmp_path / "photos", each=20)
+    config = {**configured(broker, photos, port), "history": {"enabled": True}}
+    with Program(tmp_path, config) as program:
+        program.wait_log(lambda log: "metrics served" in log)
+        ends_s = time.monotonic() + 30
+        while value(families := scraped(get(port)[1]), "edgecam_history_kept_total", kind="picture") == 0:
+            assert time.monotonic() < ends_s, program.log
+            time.sleep(0.1)
+        assert program.stop()[0] == 0
+    kept = [path for path in (tmp_path / "state" / "history").rglob("*") if path.is_file()]
+    assert 0 < value(families, "edgecam_history_bytes") <= sum(path.stat().st_size for path in kept)
+    assert value(families, "edgecam_history_kept_total", kind="event") > 0
+    assert value(families, "edgecam_history_lost_total") == 0
 
 
 def test_only_get_of_metrics_is_answered_and_nonsense_is_refused(metered: tuple[Program, int]) -> None:
