@@ -5,18 +5,18 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from edgecam.appliance.board import instance_name
 from edgecam.appliance.logs import set_up_logging
 from edgecam.appliance.systemd import Notifier
 from edgecam.commands.leaving import leave_wedged
 from edgecam.commands.signals import ReloadSignal, StopSignals
+from edgecam.commands.wanted_trace import WantedTrace
 from edgecam.config.state_folder import history_path, outbox_path
-from edgecam.errors import EXIT_INTERRUPTED, EdgecamError, WedgedError
+from edgecam.errors import EXIT_INTERRUPTED, EXIT_OK, EdgecamError, UnusableError, WedgedError
 from edgecam.inference.memory import use_one_heap
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
@@ -27,37 +27,6 @@ from edgecam.pipeline.trace import Trace
 log = logging.getLogger(__name__)
 
 _UMASK = 0o077
-
-
-class WantedTrace:
-    """Writes the trace at the end, and after SIGUSR1, outside the signal handler."""
-
-    def __init__(self, trace: Trace | None) -> None:
-        """Without a trace the signal keeps its usual meaning."""
-        self._trace = trace
-        self._asked = False
-        if trace is not None:
-            signal.signal(signal.SIGUSR1, self._ask)
-
-    def write_if_asked(self) -> None:
-        """Called now and then."""
-        if self._asked:
-            self._asked = False
-            self.write()
-
-    def write(self) -> None:
-        """A trace that cannot be written ends nothing, and hides no other failure."""
-        if self._trace is None:
-            return
-        try:
-            self._trace.write()
-        except EdgecamError as error:
-            log.error("no trace reason=%s", error)  # noqa: TRY400 - foreseen
-        else:
-            log.info("trace written")
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked = True
 
 
 def run(
@@ -86,57 +55,111 @@ def run(
     # What it keeps is nobody else's.
     os.umask(_UMASK)
     use_one_heap()
-    trace = Trace(trace_path) if trace_path else None
-    book = OrderBook(path, sets=sets, environ=environ)
-    orders, fault = book.read_for_start()
-    loaded, config = orders.loaded, orders.loaded.config
-    _set_up_log(orders, environ)
-    notifier = Notifier(environ)
-    if notifier.watchdog_ns is not None:
-        # What stood still when the watchdog bites (SIGABRT): the stack of each thread, on stderr.
-        faulthandler.enable()
-    reloader = Reloader(
-        book, orders, notifier=notifier, set_up=lambda new: _set_up_log(new, environ), fault=fault
+    service = _Service(
+        OrderBook(path, sets=sets, environ=environ),
+        environ,
+        trace=Trace(trace_path) if trace_path else None,
+        reload_signal=reload_signal or ReloadSignal(),
     )
-    runner = Runner(
-        loaded,
-        orders.plan,
-        device=orders.device,
-        password=orders.password,
-        instance=instance_name(environ),
-        outbox=outbox_path(config.mqtt.outbox, loaded.folder, environ),
-        history=history_path(environ),
-        witnesses=[trace] if trace else [],
-        reload=reloader.ask,
-    )
-    signals = StopSignals(runner.request_stop)
-    (reload_signal or ReloadSignal()).attach(reloader.ask, runner.request_stop)
-    wanted = WantedTrace(trace)
-    supervision = Supervision(notifier, runner, remark=lambda: reloader.remark)
-
-    def meanwhile() -> None:
-        wanted.write_if_asked()
-        reloader.tend(runner)
-        supervision.turned()
-
-    log.info("starting config=%s device=%s", loaded.path or "defaults", orders.device)
-    try:
-        runner.start()
-        with supervision:
-            runner.wait(meanwhile=meanwhile)
-    except WedgedError as error:
-        log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
-        leave_wedged(runner.abandon)
-    except EdgecamError as error:
-        # Told before the words of stopping bury it.
-        log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
-        return error.exit_code
-    finally:
-        runner.stop()
-        wanted.write()
-    return EXIT_INTERRUPTED if signals.interrupted else 0
+    return service.serve()
 
 
-def _set_up_log(orders: Orders, environ: Mapping[str, str]) -> None:
-    config = orders.loaded.config.log
-    set_up_logging(config.level, style=config.format, environ=environ)
+@dataclass(frozen=True, slots=True)
+class _Fallback:
+    """With what to begin again, and why."""
+
+    orders: Orders
+    fault: EdgecamError
+
+
+class _Service:
+    """This process, as whoever started it sees it."""
+
+    def __init__(
+        self,
+        book: OrderBook,
+        environ: Mapping[str, str],
+        *,
+        trace: Trace | None,
+        reload_signal: ReloadSignal,
+    ) -> None:
+        self._book = book
+        self._environ = environ
+        self._trace = trace
+        self._wanted = WantedTrace(trace)
+        self._reload_signal = reload_signal
+        self._signals = StopSignals()
+        self._notifier = Notifier(environ)
+        if self._notifier.watchdog_ns is not None:
+            # What stood still when the watchdog bites (SIGABRT): the stack of each thread, on stderr.
+            faulthandler.enable()
+
+    def serve(self) -> int:
+        """By the orders of now; by the last good ones, if these cannot be used and never could."""
+        try:
+            orders, fault = self._book.read_for_start()
+            while isinstance(outcome := self._run(orders, fault), _Fallback):
+                orders, fault = outcome.orders, outcome.fault
+            return outcome
+        finally:
+            self._wanted.write()
+
+    def _run(self, orders: Orders, fault: EdgecamError | None) -> int | _Fallback:
+        self._set_up_log(orders)
+        reloader = Reloader(self._book, orders, notifier=self._notifier, set_up=self._set_up_log, fault=fault)
+        runner = self._runner(orders, reloader)
+        self._signals.attach(runner.request_stop)
+        self._reload_signal.attach(reloader.ask, runner.request_stop)
+        supervision = Supervision(self._notifier, runner, remark=lambda: reloader.remark)
+
+        def meanwhile() -> None:
+            self._wanted.write_if_asked()
+            reloader.tend(runner)
+            supervision.turned()
+
+        log.info("starting config=%s device=%s", orders.loaded.path or "defaults", orders.device)
+        outcome: int | _Fallback = EXIT_OK
+        try:
+            runner.start()
+            with supervision:
+                runner.wait(meanwhile=meanwhile)
+            outcome = EXIT_INTERRUPTED if self._signals.interrupted else EXIT_OK
+        except WedgedError as error:
+            log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
+            leave_wedged(runner.abandon)
+        except EdgecamError as error:
+            spare = None if fault is not None else self._fallback(runner, orders, error)
+            outcome = spare or error.exit_code
+            # Told before the words of stopping bury it.
+            log.error("cannot go on reason=%s", error)  # noqa: TRY400 - foreseen
+        finally:
+            if isinstance(outcome, int):
+                self._notifier.stopping("stopping")
+            runner.stop()
+        return outcome
+
+    def _fallback(self, runner: Runner, orders: Orders, error: EdgecamError) -> _Fallback | None:
+        """Where the orders cannot be used and never could: the last good ones."""
+        if runner.is_settled or not isinstance(error, UnusableError):
+            return None
+        instead = self._book.read_last_good(instead_of=orders)
+        return None if instead is None else _Fallback(instead, error)
+
+    def _runner(self, orders: Orders, reloader: Reloader) -> Runner:
+        loaded = orders.loaded
+        return Runner(
+            loaded,
+            orders.plan,
+            device=orders.device,
+            password=orders.password,
+            instance=instance_name(self._environ),
+            outbox=outbox_path(loaded.config.mqtt.outbox, loaded.folder, self._environ),
+            history=history_path(self._environ),
+            witnesses=[self._trace] if self._trace else [],
+            reload=reloader.ask,
+            patient=orders.are_proven,
+        )
+
+    def _set_up_log(self, orders: Orders) -> None:
+        config = orders.loaded.config.log
+        set_up_logging(config.level, style=config.format, environ=self._environ)

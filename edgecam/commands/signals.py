@@ -49,12 +49,18 @@ class ReloadSignal:
 class StopSignals:
     """Turns SIGTERM and Ctrl-C into a call of `request_stop`."""
 
-    def __init__(self, request_stop: Callable[[], None]) -> None:
-        """Args: request_stop: called from the signal handler; it must only set a flag."""
-        self._request_stop = request_stop
+    def __init__(self) -> None:
+        """From now on they are remembered."""
+        self._request_stop: Callable[[], None] = lambda: None
         self._received: signal.Signals | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
+
+    def attach(self, request_stop: Callable[[], None]) -> None:
+        """Args: request_stop: must only set a flag: called from the signal handler; at once, if one came."""
+        self._request_stop = request_stop
+        if self._received is not None:
+            request_stop()
 
     @property
     def interrupted(self) -> bool:

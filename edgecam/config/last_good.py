@@ -19,6 +19,14 @@ def last_good_path(config: Path, state: Path) -> Path:
     return state / f"last-good-{name}.yaml"
 
 
+def read_last_good(path: Path) -> str | None:
+    """The text that is kept; None: none, or none that can be read."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def keep_last_good(path: Path, text: str) -> bool:
     """Keep a text; a power cut leaves the old one or this one, and nothing is written if they are the same.
 
@@ -32,17 +40,15 @@ def keep_last_good(path: Path, text: str) -> bool:
     Raises:
         OSError: it cannot be written.
     """
-    content = text.encode("utf-8")
-    with contextlib.suppress(OSError):
-        if path.read_bytes() == content:
-            return False
+    if read_last_good(path) == text:
+        return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     # Nobody else may read it: cameras' URLs may hold passwords.
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+        file.write(text.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

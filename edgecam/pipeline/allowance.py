@@ -12,6 +12,11 @@ class Allowance:
         self._tokens = float(burst)
         self._seen_s: float | None = None
 
+    def set_burst(self, burst: int) -> None:
+        """So many at once from now on; what is more than before may be used at once, too."""
+        self._tokens += max(0, burst - self._burst)
+        self._burst = burst
+
     def take(self, now_s: float) -> bool:
         """True if one more may happen now; `now_s` is on any clock that never goes back."""
         if self._seen_s is not None:

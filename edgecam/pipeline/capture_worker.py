@@ -60,7 +60,7 @@ class CaptureWorker:
             witness: sees each capture.
             opening: when the camera works; at other times it is closed. None: always.
             backoff: between attempts to open it.
-            patient: a source that cannot be used at the first opening is tried again, too.
+            patient: a source that cannot be used is tried again also before its first frame.
             limits: how long its driver may take; None: what suits `stall_s`.
         """
         self._lane = lane
@@ -75,15 +75,16 @@ class CaptureWorker:
         self._limits = limits or DriverLimits(read_s=stall_s + _GRACE_S)
         self._left_behind: list[Reader] = []
         self._is_wedged = False
-        self._attempts = 0
-        self._lost = self._rested = False
+        self._lost = False
         self._unreadable = 0
+        self.has_begun = False
+        """True once its source can end the run no more: a frame came, it rests, or it may mend itself."""
 
     def run(self) -> None:
         """Feed the lane.
 
         Raises:
-            SourceError: the source cannot be used and will not mend itself; only at the first opening.
+            SourceError: the source cannot be used and will not mend itself; only before its first frame.
         """
         # What a worker before this one has told still stands.
         self._lost = self._lane.desk.has(Status.NO_CAMERA)
@@ -94,16 +95,16 @@ class CaptureWorker:
                 self._rest()
                 continue
             try:
-                self._attempts += 1
                 self._open_and_watch()
             except EndOfRecording:
+                self.has_begun = True
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
             except (CameraLost, SourceError) as lost:
                 # Somebody watches a start; nobody the first opening of a schedule, days later.
-                is_start = self._attempts == 1 and not self._rested and not self._patient
-                if isinstance(lost, SourceError) and is_start:
+                if isinstance(lost, SourceError) and not self.has_begun and not self._patient:
                     raise
+                self.has_begun = True
                 self._tell_lost(lost)
                 self.opening.wait(self._backoff.next_s())
 
@@ -120,6 +121,11 @@ class CaptureWorker:
     def succeed(self, before: CaptureWorker) -> None:
         """Before `run`: what hangs of an earlier worker's openings, now or later, counts as this one's."""
         self._left_behind = before._left_behind
+
+    @property
+    def is_leaving(self) -> bool:
+        """True once it was told to leave."""
+        return self._stop.is_set()
 
     def leave(self) -> None:
         """End `run` soon."""
@@ -177,7 +183,7 @@ class CaptureWorker:
 
     def _rest(self) -> None:
         """A camera that should not work is closed, which saves more than not to look at its pictures."""
-        lane, self._rested = self._lane, True
+        lane, self.has_begun = self._lane, True
         left = lane.slot.empty()
         if left is not None:
             lane.ledger.skip(SkipCause.DISABLED, left.seq)
@@ -212,7 +218,7 @@ class CaptureWorker:
                 raise CameraLost(f"no frame for {self._stall_s:.1f} s")
 
     def _hand_over(self, shot: Shot) -> None:
-        lane = self._lane
+        lane, self.has_begun = self._lane, True
         if self._lost:
             self._lost = self._is_wedged = False
             lane.desk.camera_back()

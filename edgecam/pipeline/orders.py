@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgecam.appliance.board import device_id, instance_name
 from edgecam.config.certificates import read_tls
-from edgecam.config.last_good import keep_last_good, last_good_path
+from edgecam.config.last_good import keep_last_good, last_good_path, read_last_good
 from edgecam.config.loader import LoadedConfig, find_config, load_config
 from edgecam.config.password import read_password
 from edgecam.config.state_folder import state_folder
@@ -29,6 +29,8 @@ class Orders:
     """This box in topics."""
     password: str | None
     """For the broker."""
+    are_proven: bool = False
+    """They are the last that ran: what cannot be used of them now has been lost since, and may come back."""
 
 
 class OrderBook:
@@ -62,7 +64,7 @@ class OrderBook:
             raise loaded.placed(error) from None
         instance = instance_name(self._environ)
         device = device_id(instance=instance) if config.device == "auto" else config.device
-        return Orders(loaded, plan, device, password)
+        return Orders(loaded, plan, device, password, are_proven=self._have_run(loaded.text))
 
     def read_for_start(self) -> tuple[Orders, EdgecamError | None]:
         """The orders; where they cannot be used, the last ones that could, and the fault.
@@ -73,13 +75,17 @@ class OrderBook:
         try:
             return self.read(), None
         except (ConfigError, ModelError) as fault:
-            kept = self._kept
-            if kept is None or not kept.is_file():
+            last = self._read_last_good()
+            if last is None:
                 raise
-            try:
-                return self.read(stand_in=kept), fault
-            except EdgecamError:
-                raise fault from None
+            return last, fault
+
+    def read_last_good(self, *, instead_of: Orders) -> Orders | None:
+        """The last orders that ran; None: there are none that can be used, or they are these.
+
+        What the command line puts on top is somebody's who watches.
+        """
+        return None if instead_of.are_proven or self._sets else self._read_last_good()
 
     def keep(self, orders: Orders) -> None:
         """These were good. Never raises."""
@@ -92,6 +98,19 @@ class OrderBook:
             log.warning(
                 "last good configuration cannot be kept path=%s reason=%s", self._kept, error.strerror
             )
+
+    def _read_last_good(self) -> Orders | None:
+        kept = self._kept
+        if kept is None or not kept.is_file():
+            return None
+        try:
+            return self.read(stand_in=kept)
+        except EdgecamError:
+            return None
+
+    def _have_run(self, text: str) -> bool:
+        """What the command line puts on top was never part of what is kept."""
+        return not self._sets and self._kept is not None and read_last_good(self._kept) == text
 
     @property
     def _kept(self) -> Path | None:

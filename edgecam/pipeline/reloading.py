@@ -16,6 +16,7 @@ from edgecam.errors import ConfigError, EdgecamError, Problem, WedgedError
 from edgecam.inference.memory import give_back_memory
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.runner import Runner
+from edgecam.pipeline.waiting import StoppingError
 from edgecam.publish.commands import Reply
 from edgecam.reports import Notice, NoticeKind, NoticeLevel
 
@@ -70,7 +71,7 @@ class Reloader:
         if self._fault is not None:
             fault, self._fault = self._fault, None
             self._refuse(runner, fault, "the last one that worked runs instead")
-        if not self._is_kept and runner.is_warm:
+        if not self._is_kept and runner.is_settled:
             self._is_kept = True
             self._book.keep(self._orders)
         wants = self._orders.loaded.config.watch_file
@@ -103,6 +104,8 @@ class Reloader:
             )
         except WedgedError:
             raise
+        except StoppingError as stopping:
+            _answer(runner, replies, ok=False, text=str(stopping), data={})
         except EdgecamError as fault:
             self._refuse(runner, fault, "nothing was changed", replies)
         else:

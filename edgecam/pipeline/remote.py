@@ -74,8 +74,7 @@ class Remote:
         self._read_s = read_s
         self._lock = Lock()
         """A command is followed by one configuration from its start to its end."""
-        # A house that switches all its cameras at once is no flood.
-        self._allowance = Allowance(burst=_BURST + 2 * len(openings), per_s=_COMMANDS_PER_S)
+        self._allowance = Allowance(burst=_BURST, per_s=_COMMANDS_PER_S)
         self.refused = dict.fromkeys(Refusal, 0)
         """How many commands were refused, by reason."""
         self.revise(topics, allowed=allowed, openings=openings, snapshots=snapshots)
@@ -94,6 +93,8 @@ class Remote:
             self._allowed = allowed
             self._openings = openings
             self._snapshots = snapshots
+            # A house that switches all its cameras at once is no flood.
+            self._allowance.set_burst(_BURST + 2 * len(openings))
             is_listed = Command.ENABLED in allowed
             for camera, opening in openings.items():
                 # Who may not be switched on again must not stay off.

@@ -8,23 +8,20 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 import cv2
 
 from edgecam.config.certificates import read_tls
 from edgecam.config.changes import Change, Effect
 from edgecam.config.loader import LoadedConfig
-from edgecam.config.schema import Config, SnapshotsConfig
-from edgecam.pipeline.announcing import home_assistant_announcements
+from edgecam.config.schema import SnapshotsConfig
+from edgecam.pipeline import extras
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.board_watch import BoardWatch
 from edgecam.pipeline.condition import Condition, condition_of, signs_of
 from edgecam.pipeline.engine_worker import EngineWorker
-from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
-from edgecam.pipeline.snapshots import Snapshots
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
 from edgecam.pipeline.vitality import Signs
@@ -32,13 +29,9 @@ from edgecam.pipeline.wedges import look_for_wedges, tell_of_wedges
 from edgecam.pipeline.witness import Witness, Witnesses
 from edgecam.pipeline.workforce import Workforce
 from edgecam.publish.commands import Command, Reply
-from edgecam.publish.messages import Payload
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.topics import Topics
 from edgecam.reports import CameraStats, Notice, Reading
-
-if TYPE_CHECKING:
-    from edgecam.pipeline.metering import Metering
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +63,7 @@ class Runner:
         history: Path | None = None,
         witnesses: Sequence[Witness] = (),
         reload: Callable[[Reply], None] | None = None,
+        patient: bool = False,
     ) -> None:
         """Build everything.
 
@@ -83,6 +77,7 @@ class Runner:
             history: the folder of the evidence; None: none is kept, whatever the configuration says.
             witnesses: see every frame pass.
             reload: told that somebody afar wants the configuration read anew; None: that cannot be.
+            patient: what cannot be used at the start does not end the run, but is tried again.
         """
         self._over = Event()
         self._stop_requested = False
@@ -90,8 +85,8 @@ class Runner:
         self._device, self._password = device, password
         self._snapshot_crew, self._metrics_crew = Crew(self._fail), Crew(self._fail)
         self._board_crew, self._evidence_crew = Crew(self._fail), Crew(self._fail)
-        self._evidence = _evidence(loaded.config, history, self.tell)
-        self._metering = _metering(loaded.config, self)
+        self._evidence = extras.evidence(loaded.config, history, self.tell)
+        self._metering = extras.metering(loaded.config, self.read, self.tell)
         witness = Witnesses([*witnesses, *([self._metering] if self._metering else [])])
         self._uplink = Uplink(
             loaded.config.mqtt,
@@ -100,7 +95,7 @@ class Runner:
             tls=read_tls(loaded.config.mqtt, loaded.folder),
             heartbeat=self._heartbeat,
             fail=self._fail,
-            announcements=_announcements(loaded.config, device),
+            announcements=extras.announcements(loaded.config, device),
             cameras=[camera.camera for camera in plan.cameras],
             outbox=outbox,
             witness=witness if witnesses else None,
@@ -115,7 +110,7 @@ class Runner:
             history=self._evidence.stats if self._evidence else None,
         )
         mqtt = loaded.config.mqtt
-        self._snapshots = _snapshots(plan, self._uplink, mqtt.snapshots) if mqtt.snapshots.enabled else None
+        self._snapshots = extras.snapshots(mqtt.snapshots, plan, self._uplink.publisher)
         self._workers = Workforce(
             loaded,
             plan,
@@ -125,6 +120,8 @@ class Runner:
             witness=witness,
             fail=self._fail,
             engines_changed=self.engines_changed,
+            is_stopping=lambda: self._stop_requested,
+            patient=patient,
         )
         self._remote = Remote(
             self._uplink.topics,
@@ -209,6 +206,11 @@ class Runner:
         return self._workers.is_warm
 
     @property
+    def is_settled(self) -> bool:
+        """True once nothing that cannot be used can end the run any more."""
+        return self._workers.is_settled
+
+    @property
     def publisher(self) -> Publisher:
         """For notices and answers."""
         return self._uplink.publisher
@@ -237,6 +239,7 @@ class Runner:
             ConfigError: a certificate cannot be used; nothing was changed.
             EngineError: an engine cannot be opened; nothing was changed.
             WedgedError: an engine that is to be replaced hangs.
+            StoppingError: the run is to end, with the one or the other.
         """
         tls = read_tls(loaded.config.mqtt, loaded.folder)
         self._workers.try_engines(loaded, plan)
@@ -257,7 +260,7 @@ class Runner:
         )
         applied()
         cameras = [camera.camera for camera in plan.cameras]
-        announcements = _announcements(loaded.config, device)
+        announcements = extras.announcements(loaded.config, device)
         if password == self._password and all(change.effect is not Effect.LINK for change in found):
             self._uplink.revise(mqtt, cameras=cameras, announcements=announcements)
         else:
@@ -284,9 +287,9 @@ class Runner:
             # Its thread takes back what is shown, and ends.
             self._snapshots.close()
             self._snapshots = None
-        elif config.enabled:
-            self._snapshots = _snapshots(plan, self._uplink, config)
-            self._snapshot_crew.start("snapshots", self._snapshots.run)
+        elif (fresh := extras.snapshots(config, plan, self._uplink.publisher)) is not None:
+            self._snapshots = fresh
+            self._snapshot_crew.start("snapshots", fresh.run)
 
     def read(self) -> Reading:
         """How all of it is now; for any thread, once all is built."""
@@ -324,31 +327,6 @@ class Runner:
     def engines_changed(self) -> None:
         """An engine has become ready, or a camera has another model: called by the engine workers."""
         self._reporter.tell_info(self._workers.engines)
-
-
-def _announcements(config: Config, device: str) -> dict[str, Payload] | None:
-    """For Home Assistant; None: it is not told of us."""
-    return home_assistant_announcements(config, device=device) if config.mqtt.home_assistant.enabled else None
-
-
-def _evidence(config: Config, folder: Path | None, tell: Callable[[Notice], None]) -> Evidence | None:
-    if folder is None or not config.history.enabled:
-        return None
-    return Evidence(folder, config.history, tell)
-
-
-def _metering(config: Config, runner: Runner) -> Metering | None:
-    """Its library is loaded only where metrics are wanted."""
-    if not config.metrics.enabled:
-        return None
-    from edgecam.pipeline.metering import Metering
-
-    return Metering(config.metrics, runner.read, runner.tell)
-
-
-def _snapshots(plan: Plan, uplink: Uplink, config: SnapshotsConfig) -> Snapshots:
-    views = {camera.camera: camera.view for camera in plan.cameras}
-    return Snapshots(uplink.publisher, views, keep_s=config.keep_s)
 
 
 def _log_books(camera: str, books: CameraStats) -> None:

@@ -77,7 +77,6 @@ class Supervision:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self._notifier.stopping("stopping")
 
     def turned(self) -> None:
         """The main loop has turned."""

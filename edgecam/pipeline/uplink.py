@@ -198,6 +198,8 @@ class Uplink:
     ) -> None:
         """End the session in order and begin another one; what waits in the outbox waits on."""
         self._end(timeout_s=_REMAKE_S)
+        if self._worker is not None:
+            self._worker.supersede()
         self._outbox.disconnected()
         self._lay(config, device=device, password=password, tls=tls, announcements=announcements)
         self.publisher.move(self._link, self._topics)
@@ -254,6 +256,8 @@ class Uplink:
         if left := self._events.adopt():
             log.info("outbox holds events of an earlier run events=%d", left)
         self.store.retained.add(self._topics.availability)
+        # It was to be cleared, perhaps, while other topics were ours; the outbox does not publish it.
+        self._outbox.keep(self._topics.availability)
         for topic in self.store.retained:
             if topic not in self._wanted:
                 self._outbox.clear(topic)

@@ -100,6 +100,14 @@ class Outbox:
         """Let the broker forget what it retains; tried on each connection until it is accepted."""
         self.put_state(topic, RawDraft(b""), content_type="text/plain")
 
+    def keep(self, topic: str) -> None:
+        """What is retained there is not to be cleared after all."""
+        with self._lock:
+            waiting = self._latest.get(topic)
+            if waiting is not None and waiting.draft == RawDraft(b""):
+                del self._latest[topic]
+                self._due.pop(topic, None)
+
     def put_picture(self, topic: str, draft: Draft, *, expiry_s: int) -> None:
         """The same for a JPEG, or for nothing in its place."""
         self._retained.add(topic)

@@ -98,6 +98,7 @@ class PublishWorker:
         """The connection was welcomed with `online`, and there was no farewell yet."""
         self._refused_topics: set[str] = set()
         self._last_refusal = ("", "")
+        self._is_superseded = False
         self.turns = 0
         """How often its loop has turned."""
         publisher.send = self.send
@@ -109,6 +110,8 @@ class PublishWorker:
             while not stop.is_set():
                 self.turns += 1
                 happenings = self._link.step(self._patience_s())
+                if self._is_superseded:
+                    break
                 with self._link.turn:
                     self._handle(happenings)
                     self._keep_time()
@@ -139,12 +142,16 @@ class PublishWorker:
         self._look_due_s = 0.0
         self._link.wake()
 
+    def supersede(self) -> None:
+        """Another worker has the outbox now: should this one hang and come back, it does nothing any more."""
+        self._is_superseded = True
+
     def _patience_s(self) -> float:
         due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))
         return max(0.0, min(self._timing.idle_s, due_s - time.monotonic()))
 
     def _handle(self, happenings: list[Happening]) -> None:
-        for happening in happenings:
+        for happening in [] if self._is_superseded else happenings:
             match happening:
                 case Connected():
                     self._is_open = True
@@ -216,7 +223,7 @@ class PublishWorker:
 
     def _send(self) -> bool:
         """Hand over what the broker will take now; returns True if nothing waits any more."""
-        while self._is_open and len(self._unanswered) < self._link.window and not self._link.congested:
+        while self._may_send():
             item = self._outbox.take()
             if item is None:
                 return True
@@ -246,6 +253,10 @@ class PublishWorker:
                 self._outbox.settle(item, accepted=True)
         return False
 
+    def _may_send(self) -> bool:
+        is_free = len(self._unanswered) < self._link.window and not self._link.congested
+        return self._is_open and is_free and not self._is_superseded
+
     def _send_in_turn(self) -> bool:
         with self._link.turn:
             return self._send()
@@ -268,6 +279,10 @@ class PublishWorker:
 
     def _say_offline(self) -> None:
         """The end, in order: what waits, then `offline`, each with its answer as far as time allows."""
+        if self._is_superseded:
+            # Its successor has said so by way of the will, or is back already.
+            self._link.abandon()
+            return
         ends_s = time.monotonic() + self._timing.drain_s
         while self._link.connected and not (self._send_in_turn() and not self._unanswered):
             if not self._wait_for_answers(ends_s):

@@ -10,9 +10,11 @@ from stand_ins import ScriptedEngine, until
 
 from edgecam.errors import EngineError, WedgedError
 from edgecam.inference.engine import Engine
-from edgecam.pipeline import deadline, workforce
+from edgecam.pipeline import deadline, engine_crew
+from edgecam.pipeline.engine_crew import EngineCrew
 from edgecam.pipeline.trial import try_engine
-from edgecam.pipeline.workforce import Workforce
+from edgecam.pipeline.waiting import StoppingError
+from edgecam.pipeline.witness import Witnesses
 
 
 def test_an_engine_is_closed_again_when_it_was_tried() -> None:
@@ -47,12 +49,32 @@ def test_an_engine_that_hangs_when_it_is_tried_holds_up_nobody(monkeypatch: pyte
     until(lambda: engine.closed)
 
 
-def workforce_of(house: House, done: Event) -> Workforce:
+def test_a_stop_does_not_wait_for_an_engine_that_is_tried() -> None:
+    """The service manager waits 15 s for a stop, and an engine may take a minute to open."""
+    engine, release = ScriptedEngine(iter(())), Event()
+
+    def open_engine() -> Engine:
+        release.wait()
+        return engine
+
+    with pytest.raises(StoppingError):
+        try_engine(open_engine, model="m", is_stopping=lambda: True)
+    release.set()
+    until(lambda: engine.closed)
+
+
+def crew_of(house: House, done: Event, *, is_stopping: bool = False) -> EngineCrew:
     """Of one engine, which has to go."""
     assert house.worker is not None
-    us = object.__new__(Workforce)
-    us.engines, us._kin, us._done = {"m": house.worker}, {"m": "kin"}, {"engine-m": done}
-    return us
+    crew = EngineCrew(
+        witness=Witnesses([]),
+        fail=lambda _: None,
+        engines_changed=lambda: None,
+        is_stopping=lambda: is_stopping,
+        patient=False,
+    )
+    crew.engines, crew._kin, crew._done = {"m": house.worker}, {"m": "kin"}, {"m": done}
+    return crew
 
 
 def opening_slowly() -> tuple[House, Event, Event, Thread]:
@@ -79,7 +101,7 @@ def test_an_engine_that_is_still_being_opened_may_take_its_time_to_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two reloads shortly after each other, on a slow board: that is no reason to end the process."""
-    monkeypatch.setattr(workforce, "_LEAVE_S", 0.0)
+    monkeypatch.setattr(engine_crew, "_LEAVE_S", 0.0)
     house, release, done, thread = opening_slowly()
     assert house.worker is not None
     leave = house.worker.leave
@@ -93,7 +115,7 @@ def test_an_engine_that_is_still_being_opened_may_take_its_time_to_go(
         Thread(target=open_late, daemon=True).start()
 
     monkeypatch.setattr(house.worker, "leave", leave_and_open)
-    workforce_of(house, done)._dismiss_engines([])
+    crew_of(house, done)._dismiss_all_but([])
     thread.join(10)
     assert done.is_set()
 
@@ -102,10 +124,19 @@ def test_an_engine_that_does_not_go_in_the_time_that_it_may_take_is_wedged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its tensors are its own: no other one can take its place."""
-    monkeypatch.setattr(workforce, "_LEAVE_S", 0.0)
+    monkeypatch.setattr(engine_crew, "_LEAVE_S", 0.0)
     monkeypatch.setattr(deadline, "FIRST_NS", 50_000_000)
     house, release, done, thread = opening_slowly()
     with pytest.raises(WedgedError, match="the engine of m hangs"):
-        workforce_of(house, done)._dismiss_engines([])
+        crew_of(house, done)._dismiss_all_but([])
+    release.set()
+    thread.join(10)
+
+
+def test_a_stop_does_not_wait_for_an_engine_that_has_to_go() -> None:
+    """It is stopped with all others then, which has deadlines of its own."""
+    house, release, done, thread = opening_slowly()
+    with pytest.raises(StoppingError):
+        crew_of(house, done, is_stopping=True)._dismiss_all_but([])
     release.set()
     thread.join(10)

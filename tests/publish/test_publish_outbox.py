@@ -249,6 +249,20 @@ def test_what_is_put_after_a_clearing_stays() -> None:
     assert remembered == {"t"}
 
 
+def test_what_was_to_be_cleared_and_is_ours_again_is_kept() -> None:
+    """Topics that come back offline: the availability that was said there on welcome must not be wiped."""
+    remembered = {"t"}
+    box = Outbox(MemoryQueue(max_items=1), retained=remembered)
+    box.clear("t")
+    box.keep("t")
+    box.connected()
+    assert (take_all(box), remembered) == ([], {"t"})
+    newest = StateDraft(state())
+    box.put_state("t", newest)
+    box.keep("t")
+    assert [item.draft for item in take_all(box)] == [newest]
+
+
 def picture(name: bytes) -> RawDraft:
     """A JPEG, as far as the outbox cares."""
     return RawDraft(name)

@@ -95,6 +95,10 @@ class Station:
             assert time.monotonic() < ends
             time.sleep(0.01)
 
+    def supersede(self) -> None:
+        """Another worker has the outbox."""
+        self._worker.supersede()
+
     def stop(self) -> None:
         """End the worker in order."""
         self._stop.set()
@@ -447,3 +451,16 @@ def test_a_stop_with_a_hanging_broker_ends_in_time_and_leaves_the_will() -> None
         assert time.monotonic() - began < 3
         assert gone.wait(5)
     assert b"".join(heard).endswith(b"offline")
+
+
+def test_a_superseded_worker_that_comes_back_takes_nothing_from_its_successor(tmp_path: Path) -> None:
+    """It hung when the session was made anew; the broker that it had hears nothing new."""
+    with Mosquitto(tmp_path) as broker, Listener(broker.port) as listener:
+        with Station(broker) as us:
+            us.wait(connected=True)
+            listener.wait(lambda: listener.on(TOPICS.availability))
+            us.supersede()
+            us.publisher.event(event())
+        listener.wait(lambda: len(listener.on(TOPICS.availability)) == 2)
+    assert [heard.payload for heard in listener.on(TOPICS.availability)] == [b"online", b"offline"]
+    assert listener.on(EVENT) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from paho.mqtt.client import Client
@@ -55,6 +57,14 @@ def reload(program: Program, subscriber: Listener, kind: str) -> dict[str, Any]:
     program.send(signal.SIGHUP)
     subscriber.wait(lambda: len(notices(subscriber, kind)) > before, timeout_s=30)
     return notices(subscriber, kind)[-1]
+
+
+def refused_model(folder: Path) -> Path:
+    """The shipped model with a card that says otherwise: nobody can tell without running it."""
+    shutil.copytree(Path(__file__).parents[2] / "models" / "efficientnet_lite0_int8", folder)
+    card = folder / "card.yaml"
+    card.write_text(card.read_text().replace("top5: [735, 911, 824, 906, 506]", "top5: [1, 2, 3, 4, 5]"))
+    return folder
 
 
 def test_thresholds_and_watch_lists_change_without_an_end_of_what_goes_on(
@@ -284,4 +294,68 @@ def test_a_bad_file_at_the_start_lets_the_last_good_one_run(
         notice = notices(subscriber, "config_refused")[-1]
         assert notice["data"]["where"] == "config.yaml:1:1"
         assert "the last one that worked runs instead" in notice["message"]
+        assert program.stop()[0] == 0
+
+
+def test_what_was_accepted_at_a_reload_starts_again_though_a_camera_of_it_is_not_there(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """An unattended box after a power cut: the other camera works, and the one that is missing is awaited."""
+    config = config_for(broker.url, "pattern:", fps=10)
+    photos = tmp_path / "photos"
+    config["cameras"]["door"] = {"source": f"images:{photos}", "loop": True}
+    write_photos(photos, each=1)
+    with Program(tmp_path, config) as program:
+        start_until_ok(subscriber)
+        photos.rename(tmp_path / "away")
+        config["cameras"]["door"]["fps"] = 3
+        write(tmp_path, config)
+        reload(program, subscriber, "config_applied")
+        assert program.stop()[0] == 0
+    subscriber.forget()
+    with program:
+        start_until_ok(subscriber)
+        door = f"{BOX}/door/state"
+        subscriber.wait(
+            lambda: subscriber.on(door) and subscriber.on(door)[-1].body["status"] == "no_camera",
+            timeout_s=30,
+        )
+        (tmp_path / "away").rename(photos)
+        subscriber.wait(lambda: subscriber.on(door)[-1].body["status"] == "ok", timeout_s=60)
+        assert notices(subscriber, "config_refused") == []
+        assert program.stop()[0] == 0
+
+
+@pytest.mark.parametrize("broken", ["camera", "engine"])
+def test_what_turns_out_unusable_at_the_start_lets_the_last_good_one_run(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener, broken: str
+) -> None:
+    """A file that is well written, but what it names fails when the camera or the engine is opened."""
+    config = config_for(broker.url, "pattern:", fps=10)
+    program = Program(tmp_path, config)
+    spoilt = json.loads((tmp_path / "config.yaml").read_text())
+    if broken == "camera":
+        spoilt["cameras"]["main"]["source"] = f"images:{tmp_path}/nothing"
+        text = "there is no folder or picture"
+    else:
+        spoilt["models"]["default"]["path"] = str(refused_model(tmp_path / "refused"))
+        text = "computes wrong results"
+    write(tmp_path, spoilt)
+    with program:
+        assert program.wait() == 69
+    write(tmp_path, config)
+    with program:
+        start_until_ok(subscriber)
+        program.wait_log(lambda log: "kept as the last good one" in log)
+        assert program.stop()[0] == 0
+    subscriber.forget()
+    write(tmp_path, spoilt)
+    with program:
+        start_until_ok(subscriber)
+        subscriber.wait(lambda: notices(subscriber, "config_refused"))
+        message = notices(subscriber, "config_refused")[-1]["message"]
+        assert text in message
+        assert "the last one that worked runs instead" in message
+        write(tmp_path, config)
+        reload(program, subscriber, "config_applied")
         assert program.stop()[0] == 0
