@@ -91,6 +91,8 @@ class CameraStats:
     preprocess: Percentiles
     infer: Percentiles
     postprocess: Percentiles
+    engines: Mapping[str, int] = field(default_factory=dict)
+    """Results, late ones too, by the engine that ran them, `litert/cpu`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,14 @@ class ModelInfo:
     """`litert`, `tflite-runtime`."""
     runtime_version: str
     delegate: str
-    """`cpu`, …"""
+    """`cpu`, or the accelerator's name."""
     threads: int
+    fallback: str | None = None
+    """Why the CPU serves in the place of an accelerator; None: it does not."""
+    delegated: int | None = None
+    """Operators that run on the accelerator, as the interpreter says; None: none, or it does not say."""
+    operators: int | None = None
+    """Of so many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,17 @@ class Change:
     """Of so many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What ran an inference."""
+
+    info: EngineInfo
+    is_here: bool = True
+    """In this process, from start to end."""
+    is_second: bool = False
+    """Another engine had failed on it before: what it took says nothing of this one."""
+
+
 class IsolatedEngine:
     """A delegate in a child, the CPU beside it; an `Engine`. Serves from the CPU until the child is proved.
 
@@ -64,7 +75,7 @@ class IsolatedEngine:
         budget: RestartBudget | None = None,
     ) -> None:
         self.input, self.output = cpu.input, cpu.output
-        self.ran = cpu.info
+        self.ran = Ran(cpu.info)
         """What ran the last inference."""
         self.last_change: Change | None = None
         """None: the child is being started for the first time."""
@@ -100,6 +111,7 @@ class IsolatedEngine:
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once, here or in the child; see `Engine.invoke`."""
         child = self._keeper.serving
+        is_second = False
         # One that is being looked after is not waited for.
         if child is not None and self._fits(tensor) and child.in_use.acquire(blocking=False):
             try:
@@ -107,10 +119,12 @@ class IsolatedEngine:
             finally:
                 child.in_use.release()
             if output is not None and child.opened is not None:
-                self.ran = child.opened.info
+                self.ran = Ran(child.opened.info, is_here=False)
                 return output
-        self.ran = self._cpu.info
-        return self._cpu.invoke(tensor)
+            is_second = True
+        output = self._cpu.invoke(tensor)
+        self.ran = Ran(self._cpu.info, is_here=not is_second, is_second=is_second)
+        return output
 
     def close(self) -> None:
         """End the child and let both engines go; may be called twice."""
@@ -158,6 +172,6 @@ class IsolatedEngine:
         self._told(change)
 
 
-def what_ran(engine: Engine) -> EngineInfo:
+def what_ran(engine: Engine) -> Ran:
     """What ran the last inference of an engine, which need not be what runs the next."""
-    return engine.ran if isinstance(engine, IsolatedEngine) else engine.info
+    return engine.ran if isinstance(engine, IsolatedEngine) else Ran(engine.info)

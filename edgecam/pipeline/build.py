@@ -17,13 +17,14 @@ from edgecam.pipeline.assembly import CameraPlan, Plan
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
-from edgecam.pipeline.engine_worker import EngineWorker, Station
+from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.evidence import Evidence
 from edgecam.pipeline.lane import Lane, Rules
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.slot import LatestSlot
 from edgecam.pipeline.snapshots import Snapshots
+from edgecam.pipeline.station import Station
 from edgecam.pipeline.witness import Witness
 from edgecam.publish.publisher import Publisher
 from edgecam.vision.motion import MotionGate

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgecam import clock
 from edgecam.errors import EngineError
-from edgecam.inference.engine import Engine
+from edgecam.inference.engine import Engine, EngineInfo
+from edgecam.inference.isolated import IsolatedEngine, Ran, what_ran
 from edgecam.model.model import Model
 from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.witness import Stage, Witness
@@ -52,6 +53,8 @@ class Inferred:
     prepared: Prepared
     output: NDArray[Any]
     infer_ns: int
+    ran: Ran
+    """What ran it."""
 
 
 class Chain:
@@ -62,10 +65,7 @@ class Chain:
     ) -> None:
         """Args: the model and its name in the configuration, its open engine, the cameras, who watches."""
         self.engine = engine
-        self.key = f"{name}@{engine.info.name}"
-        """Model and delegate: what a measured time is true for."""
         self._name = name
-        self._engine_name = engine.info.name
         self._witness = witness
         self._lanes = {lane.camera: lane for lane in lanes}
         # Of one byte, every value is one that was foreseen.
@@ -73,6 +73,20 @@ class Chain:
         self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
         self._input = model.card.input
         self.look_anew()
+
+    @property
+    def key(self) -> str:
+        """Model and engine as they are now: what a measured time is true for."""
+        return self.key_of(self.engine.info)
+
+    def key_of(self, info: EngineInfo) -> str:
+        """The same for another engine of the model."""
+        return f"{self._name}@{info.name}"
+
+    @property
+    def elsewhere_ns(self) -> int:
+        """How long a frame may be in another process."""
+        return self.engine.deadline_ns if isinstance(self.engine, IsolatedEngine) else 0
 
     def look_anew(self) -> None:
         """See the pictures as the lanes' views say now."""
@@ -98,7 +112,7 @@ class Chain:
         began_ns = clock.boot_ns()
         output = self.engine.invoke(prepared.tensor)
         took_ns = self._ended(Stage.INFER, prepared.picked.frame, began_ns) - began_ns
-        return Inferred(prepared, output, took_ns)
+        return Inferred(prepared, output, took_ns, what_ran(self.engine))
 
     def read(self, inferred: Inferred) -> tuple[Result, Prediction]:
         """What the network said; raises EngineError if that is no number."""
@@ -118,7 +132,7 @@ class Chain:
             budget_ns=self._lanes[frame.camera].policy.budget_ns,
             top=prediction.top,
             model=self._name,
-            engine=self._engine_name,
+            engine=inferred.ran.info.name,
             stages=StageTimes(prepared.preprocess_ns, inferred.infer_ns, finished_ns - began_ns),
         )
         return result, prediction

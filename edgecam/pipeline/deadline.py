@@ -94,14 +94,24 @@ class EngineCalls:
             {model: InvokeDeadline(timeout_ns=timeout_ns) for model, timeout_ns in timeouts_ns.items()}
         )
         self._calls = 0
-        self._under_way: tuple[int, str, bool] | None = None
-        """Which one it is, the model, and whether its engine is being opened."""
+        self._under_way: tuple[int, str, bool, int] | None = None
+        """Which one it is, the model, whether its engine is being opened, and how long it may be away."""
         self._watch = CallWatch()
 
-    def begin(self, model: str, *, opening: bool = False) -> None:
-        """An inference begins, or the opening of an engine, which holds its first one."""
+    def begin(self, model: str, *, opening: bool = False, elsewhere_ns: int = 0) -> None:
+        """An inference begins, or the opening of an engine, which holds its first one.
+
+        Args:
+            model: what is to be run.
+            opening: its engine is being opened.
+            elsewhere_ns: so long it may be in another process, which has a deadline of its own.
+        """
         self._calls += 1
-        self._under_way = (self._calls, model, opening)
+        self._under_way = (self._calls, model, opening, elsewhere_ns)
+
+    def learn(self, model: str, took_ns: int) -> None:
+        """An inference took so long that was not asked for here."""
+        self._deadlines[model].record(took_ns)
 
     def end(self, took_ns: int | None = None) -> None:
         """It has come back; None: without anything to learn from."""
@@ -117,7 +127,7 @@ class EngineCalls:
             return None
         if lasted_ns <= self._limit_ns(under_way):
             return None
-        _, model, opening = under_way
+        _, model, opening, _ = under_way
         what = "opening the engine" if opening else "an inference"
         return f"{what} of {model} does not come back (for {lasted_ns / _S:.1f} s)"
 
@@ -127,7 +137,7 @@ class EngineCalls:
         under_way = self._under_way
         return 0 if under_way is None else self._limit_ns(under_way)
 
-    def _limit_ns(self, call: tuple[int, str, bool]) -> int:
-        _, model, opening = call
+    def _limit_ns(self, call: tuple[int, str, bool, int]) -> int:
+        _, model, opening, elsewhere_ns = call
         deadline = self._deadlines[model]
-        return deadline.first_ns if opening else deadline.limit_ns
+        return deadline.first_ns if opening else deadline.limit_ns + elsewhere_ns

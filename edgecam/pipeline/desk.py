@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgecam import clock
 from edgecam.decision.decider import Decider
 from edgecam.decision.watchlist import Watchlist
+from edgecam.inference.isolated import Change
 from edgecam.pipeline.ladder import Step
 from edgecam.publish.publisher import Publisher
 from edgecam.records import Decision, Event, EventType, Reason, Result, State, Status
@@ -123,6 +124,18 @@ class Desk:
         if Status.ERROR in self._troubles:
             self._change(Reason.ENGINE_BACK, ends=Status.ERROR)
             self._notice(NoticeKind.ENGINE_BACK, NoticeLevel.INFO, "the engine works again")
+
+    def engine_fell_back(self, model: str, change: Change) -> None:
+        """The accelerator of the camera's model does not serve; the CPU does, without a frame lost."""
+        data = {"model": model, "engine": change.info.name, "reason": change.why}
+        text = f"the CPU serves {model}: {change.why}"
+        self._notice(NoticeKind.ENGINE_FALLBACK, NoticeLevel.WARNING, text, data)
+
+    def engine_taken_back(self, model: str, change: Change) -> None:
+        """The accelerator serves again."""
+        data = {"model": model, "engine": change.info.name}
+        text = f"{model} runs on {change.info.delegate} again"
+        self._notice(NoticeKind.ENGINE_BACK, NoticeLevel.INFO, text, data)
 
     def disabled(self, why: str) -> None:
         """The camera is switched off on purpose."""

@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from threading import Event
 
 from edgecam import clock
 from edgecam.backoff import Backoff
 from edgecam.errors import EngineError
-from edgecam.inference.engine import Engine, EngineInfo
-from edgecam.model.model import Model
+from edgecam.inference.engine import EngineInfo
+from edgecam.inference.isolated import Change
 from edgecam.pipeline.aide import Aide
 from edgecam.pipeline.chain import Chain, Inferred, Picked, Prepared
+from edgecam.pipeline.chains import Chains
 from edgecam.pipeline.deadline import EngineCalls
-from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.estimate import ServiceTimes
-from edgecam.pipeline.ladder import Ladder, Step
-from edgecam.pipeline.lane import Lane, Rules, Rung
+from edgecam.pipeline.lane import Rules, Rung
 from edgecam.pipeline.picker import Picker
+from edgecam.pipeline.rungs import Rungs
 from edgecam.pipeline.scheduler import Wait
+from edgecam.pipeline.station import Station
 from edgecam.pipeline.witness import Stage, Witness
-from edgecam.records import Result, SkipCause
+from edgecam.records import SkipCause
 
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """What stands at one engine worker's place."""
-
-    models: Mapping[str, Model]
-    """By their names in the configuration: all rungs of its cameras' ladders."""
-    open_engine: Callable[[str], Engine]
-    """Opens and tests the engine of a model, by its name; raises EngineError."""
-    lanes: Sequence[Lane]
-    """The cameras that it serves."""
-    bell: Doorbell
-    """Of their slots."""
-    prefer_freshness: bool = True
-    timeouts_ns: Mapping[str, int] = field(default_factory=dict)
-    """How long an inference may take, by model; of one that is not named, the rule says."""
 
 
 class EngineWorker:
@@ -70,17 +53,12 @@ class EngineWorker:
             witness: sees the stages.
             patient: an engine that cannot be opened at the start is tried again, too.
         """
-        self.engine_infos: dict[str, EngineInfo] = {}
-        """What really runs, by model; a model that was not needed yet is missing."""
-        self.rungs = {lane.camera: lane.rungs[0] for lane in station.lanes}
-        """By camera, in use now."""
         self.calls = EngineCalls(station.timeouts_ns)
         """What is under way in an engine."""
         self.is_strained = False
         """The board is slowed down, or about to be; set from outside."""
         self.is_waiting_to_reopen = False
         """Its engine has failed, was declared so, and is to be opened anew after a pause."""
-        self._station = station
         self._lanes = {lane.camera: lane for lane in station.lanes}
         self._bell = station.bell
         self._stop = stop
@@ -90,10 +68,7 @@ class EngineWorker:
         self._engines_changed = engines_changed
         self._witness = witness
         self._times = ServiceTimes()
-        self._ladders = {
-            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in station.lanes
-        }
-        self._steps: list[tuple[Lane, Step]] = []
+        self._rungs = Rungs(station.lanes, station.bell.lock)
         self._picker = Picker(
             station.lanes,
             station.bell,
@@ -102,10 +77,25 @@ class EngineWorker:
             chain_of=self._chain_of,
         )
         self._aide = Aide(prepare=self._look_ahead, finish=self._finish)
-        self._chains: dict[str, Chain] = {}
+        self._chains = Chains(station, self.calls, station.lanes, witness=witness)
         self._saturated = False
         self._rescued: Picked | None = None
         self._backoff = Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
+
+    @property
+    def engine_infos(self) -> Mapping[str, EngineInfo]:
+        """What really runs, by model; a model that was not needed yet is missing."""
+        return self._chains.infos
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """What was told last of the models that have a delegate."""
+        return self._chains.changes
+
+    @property
+    def rungs(self) -> Mapping[str, Rung]:
+        """By camera, in use now."""
+        return self._rungs.in_use
 
     def run(self) -> None:
         """Serve until stopped.
@@ -148,6 +138,18 @@ class EngineWorker:
         for lane in self._lanes.values():
             lane.desk.engine_failed(why)
 
+    def engine_changed(self, model: str, change: Change) -> None:
+        """Another engine serves a model from now on; from any thread."""
+        before = self._chains.changed(model, change)
+        for camera, rung in list(self.rungs.items()):
+            if rung.model == model and change.why:
+                self._lanes[camera].desk.engine_fell_back(model, change)
+            elif rung.model == model and before is not None and before.why:
+                self._lanes[camera].desk.engine_taken_back(model, change)
+        self._engines_changed()
+        # What a frame will take has changed.
+        self._bell.ring()
+
     def assist(self) -> None:
         """The aide's thread: until `run` has ended. Without it a saturated engine only pauses longer."""
         self._aide.run()
@@ -155,23 +157,10 @@ class EngineWorker:
     def _open_all(self, engines: ExitStack) -> None:
         self._chains.clear()
         for rung in self.rungs.values():
-            self._open(rung.model, engines)
+            self._chains.open(rung.model, engines)
         self._engines_changed()
         for lane in self._lanes.values():
             lane.desk.engine_back()
-
-    def _open(self, model: str, engines: ExitStack) -> None:
-        if model in self._chains:
-            return
-        self.calls.begin(model, opening=True)
-        try:
-            engine = engines.enter_context(self._station.open_engine(model))
-        finally:
-            self.calls.end()
-        self.engine_infos[model] = engine.info
-        self._chains[model] = Chain(
-            model, self._station.models[model], engine, self._lanes.values(), witness=self._witness
-        )
 
     def _serve(self, engines: ExitStack) -> None:
         prepared: Prepared | None = None
@@ -184,7 +173,7 @@ class EngineWorker:
                 self._aide.look_ahead(
                     begin_ns=ready_ns - expected.preprocess_ns, free_ns=now_ns + expected.infer_ns
                 )
-            self.calls.begin(prepared.rung.model)
+            self.calls.begin(prepared.rung.model, elsewhere_ns=chain.elsewhere_ns)
             try:
                 inferred = chain.infer(prepared)
             except BaseException:
@@ -192,7 +181,7 @@ class EngineWorker:
                 self._lanes[frame.camera].ledger.skip(SkipCause.ENGINE, frame.seq)
                 self._rescue_prepared()
                 raise
-            self.calls.end(inferred.infer_ns)
+            self.calls.end(inferred.infer_ns if inferred.ran.is_here else None)
             try:
                 prepared = self._aide.collect()
             except BaseException:
@@ -203,7 +192,7 @@ class EngineWorker:
                 self._aide.hand_over(inferred)
             else:
                 self._finish(inferred)
-            self._climb(engines)
+            self._rungs.climb(lambda model: self._chains.open(model, engines), self._engines_changed)
 
     def _rescue_prepared(self) -> None:
         """An engine has failed while the next frame was being prepared for it."""
@@ -238,12 +227,8 @@ class EngineWorker:
             rules, prefer_freshness = self._revisions.popleft()
             for camera, lane in self._lanes.items():
                 lane.follow(rules[camera])
-                self._ladders[camera].set_budget(lane.policy.budget_ns)
-                # Not the ladder's: that one may be left to be opened yet, if an engine failed in between.
-                in_use = self.rungs[camera].model
-                self.rungs[camera] = next(rung for rung in lane.rungs if rung.model == in_use)
-            for chain in self._chains.values():
-                chain.look_anew()
+                self._rungs.revise(lane)
+            self._chains.look_anew()
             self._picker.revise(prefer_freshness=prefer_freshness)
 
     def _look_ahead(self, free_ns: int) -> Prepared | None:
@@ -274,7 +259,9 @@ class EngineWorker:
         except BaseException:
             lane.ledger.skip(SkipCause.ENGINE, frame.seq)
             raise
-        self._times.record(frame.camera, prepared.chain.key, result.stages, probe=prepared.picked.probe)
+        if not inferred.ran.is_second:
+            key = prepared.chain.key_of(inferred.ran.info)
+            self._times.record(frame.camera, key, result.stages, probe=prepared.picked.probe)
         self._backoff.restart()
         began = lane.desk.classified(result, prepared.rung.watchlist.scores(prediction.probabilities))
         decided_ns = clock.boot_ns()
@@ -288,38 +275,4 @@ class EngineWorker:
             lane.episode_began(frame)
         # Booked last: a recording has ended only when its last frame was decided on.
         lane.ledger.finish(result)
-        self._weigh(lane, prepared, result, now_ns=decided_ns)
-
-    def _weigh(self, lane: Lane, prepared: Prepared, result: Result, *, now_ns: int) -> None:
-        """Whether the camera should have another model from now on."""
-        ladder = self._ladders[lane.camera]
-        # The rung in use may still be the one that the ladder has left already: see `_climb`.
-        if lane.policy.lossless or prepared.rung is not lane.rungs[ladder.rung]:
-            return
-        stages = result.stages
-        step = ladder.observe(
-            stages.preprocess_ns + stages.infer_ns + stages.postprocess_ns,
-            age_ns=result.finished_ns - result.captured_ns,
-            bad=result.late or prepared.picked.probe,
-            now_ns=now_ns,
-            strained=self.is_strained,
-        )
-        if step is not None:
-            self._steps.append((lane, step))
-
-    def _climb(self, engines: ExitStack) -> None:
-        """Go where the ladders lead: here, as this thread owns the engines."""
-        while self._steps:
-            lane, step = self._steps.pop()
-            rung: Rung = lane.rungs[step.after]
-            try:
-                self._open(rung.model, engines)
-            except EngineError as fault:
-                self._ladders[lane.camera].refuse(step)
-                before = lane.rungs[step.before].model
-                lane.desk.step_refused(before=before, after=rung.model, why=str(fault))
-                continue
-            with self._bell.lock:
-                self.rungs[lane.camera] = rung
-            lane.desk.ladder_stepped(step, before=lane.rungs[step.before].model, after=rung.model)
-            self._engines_changed()
+        self._rungs.weigh(lane, prepared, result, now_ns=decided_ns, is_strained=self.is_strained)

@@ -24,6 +24,7 @@ class Ledger:
         self._lock = Lock()
         self._captured = self._results = self._late = 0
         self._skipped: Counter[SkipCause] = Counter()
+        self._engines: Counter[str] = Counter()
         self._closed = False
         self._since_ns = start_ns
         self._captured_before = 0
@@ -67,6 +68,7 @@ class Ledger:
                 self._late += 1
             else:
                 self._results += 1
+            self._engines[result.engine] += 1
             self._finished_recently += 1
             self._recent.append(result)
         self._witness.finished(result)
@@ -92,6 +94,7 @@ class Ledger:
             self._since_ns, self._captured_before, self._finished_recently = now_ns, self._captured, 0
             captured, results, late = self._captured, self._results, self._late
             skipped = {cause: self._skipped[cause] for cause in SkipCause}
+            engines = dict(self._engines)
         return CameraStats(
             captured=captured,
             results=results,
@@ -103,4 +106,5 @@ class Ledger:
             preprocess=percentiles([r.stages.preprocess_ns for r in recent]),
             infer=percentiles([r.stages.infer_ns for r in recent]),
             postprocess=percentiles([r.stages.postprocess_ns for r in recent]),
+            engines=engines,
         )

@@ -12,6 +12,7 @@ import numpy as np
 import edgecam
 from edgecam import clock
 from edgecam.inference.engine import EngineInfo
+from edgecam.inference.isolated import Change
 from edgecam.model.model import Model
 from edgecam.pipeline.assembly import Plan
 from edgecam.pipeline.engine_worker import EngineWorker
@@ -101,7 +102,7 @@ class Reporter:
         # While the configuration changes, engines may have what the plan has not, and the reverse.
         plan = self._plan
         models = {
-            name: _model_info(plan.models[name], engine)
+            name: _model_info(plan.models[name], engine, worker.changes.get(name))
             for worker in engines.values()
             for name, engine in list(worker.engine_infos.items())
             if name in plan.models
@@ -126,7 +127,7 @@ class Reporter:
         return Info(versions=versions, models=models, cameras=cameras)
 
 
-def _model_info(model: Model, engine: EngineInfo) -> ModelInfo:
+def _model_info(model: Model, engine: EngineInfo, change: Change | None) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         sha256=model.sha256,
@@ -135,4 +136,7 @@ def _model_info(model: Model, engine: EngineInfo) -> ModelInfo:
         runtime_version=engine.version,
         delegate=engine.delegate,
         threads=engine.threads,
+        fallback=(change.why or None) if change else None,
+        delegated=change.delegated if change else None,
+        operators=change.operators if change else None,
     )

@@ -194,6 +194,7 @@ def _camera_stats(camera: CameraStats) -> Payload:
             "infer": _percentiles(camera.infer),
             "postprocess": _percentiles(camera.postprocess),
         },
+        "engines": dict(camera.engines),
     }
 
 

@@ -18,7 +18,7 @@ from moody_delegate import MoodyDelegate
 from edgecam.inference import child_process, keeper
 from edgecam.inference.child_process import Order
 from edgecam.inference.delegates import use_of
-from edgecam.inference.isolated import Change, IsolatedEngine
+from edgecam.inference.isolated import Change, IsolatedEngine, Ran
 from edgecam.inference.litert import LiteRtEngine
 from edgecam.inference.patience import RestartBudget
 from edgecam.inference.wire import REPLY
@@ -99,9 +99,9 @@ def test_the_child_serves_and_the_interpreter_says_what_runs_on_the_delegate(sta
     change = served(changes)
     assert (change.info.delegate, change.delegated, change.operators) == ("external", 1, 2)
     assert engine.info == change.info
-    assert engine.ran.delegate == "cpu"
+    assert engine.ran.info.delegate == "cpu"
     assert np.allclose(engine.invoke(PICTURE), on_cpu, atol=1e-6)
-    assert engine.ran == change.info
+    assert engine.ran == Ran(change.info, is_here=False)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,8 @@ def test_what_fails_in_mid_stream_costs_no_frame_and_is_taken_back(
     right = engine.invoke(PICTURE)
     moody.tell(mood)
     assert np.allclose(engine.invoke(PICTURE), right, atol=1e-6)
-    assert engine.info.delegate == engine.ran.delegate == "cpu"
+    assert engine.info.delegate == "cpu"
+    assert engine.ran == Ran(engine.info, is_here=False, is_second=True)
     assert said in failed(changes)
     moody.tell("work")
     served(changes)
@@ -184,9 +185,9 @@ def test_a_frame_does_not_wait_for_a_child_that_is_being_looked_after(start: Ope
     served(changes)
     with child_of(engine).in_use:
         engine.invoke(PICTURE)
-    assert engine.ran.delegate == "cpu"
+    assert engine.ran.info.delegate == "cpu"
     engine.invoke(PICTURE)
-    assert engine.ran.delegate == "external"
+    assert engine.ran.info.delegate == "external"
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_other_rules_leave_a_camera_on_the_rung_that_is_open(made: MadeClock) ->
         worker.revise({"a": rules}, prefer_freshness=False)
         worker._take_up_revisions()
         assert worker._chain_of("a") is worker._chains["default"]
-        worker._climb(engines)
+        worker._rungs.climb(lambda model: worker._chains.open(model, engines), changed=lambda: None)
         assert worker._chain_of("a") is worker._chains["light"]
 
 
@@ -180,8 +180,8 @@ def weigh_late(house: House, worker: EngineWorker, prepared: Prepared) -> Result
     stages = StageTimes(0, 300 * MS, 0)
     late = Result("a", 1, 0, AgeBasis.ARRIVAL, 300 * MS, 100 * MS, (), "default", "made/cpu", stages)
     for second in range(3):
-        worker._weigh(house.lane, prepared, late, now_ns=second * S)
-    assert [step.after for _, step in worker._steps] == [1]
+        worker._rungs.weigh(house.lane, prepared, late, now_ns=second * S, is_strained=False)
+    assert [step.after for _, step in worker._rungs._steps] == [1]
     return late
 
 
@@ -191,7 +191,7 @@ def test_a_result_of_the_rung_before_says_nothing_of_the_new_one(made: MadeClock
     worker = house.engine_worker(shelf.open)
     prepared = prepared_on(house.lane.rungs[0])
     late = weigh_late(house, worker, prepared)
-    ladder = worker._ladders["a"]
+    ladder = worker._rungs._ladders["a"]
     before = list(ladder._recent)
-    worker._weigh(house.lane, prepared, late, now_ns=4 * S)
+    worker._rungs.weigh(house.lane, prepared, late, now_ns=4 * S, is_strained=False)
     assert list(ladder._recent) == before == []

@@ -21,12 +21,13 @@ from edgecam.model.model import Model
 from edgecam.pipeline.capture_worker import CaptureWorker
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
-from edgecam.pipeline.engine_worker import EngineWorker, Station
+from edgecam.pipeline.engine_worker import EngineWorker
 from edgecam.pipeline.lane import Lane, Rung
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.opening import Opening
 from edgecam.pipeline.scheduler import Policy
 from edgecam.pipeline.slot import LatestSlot
+from edgecam.pipeline.station import Station
 from edgecam.pipeline.witness import Witnesses
 from edgecam.records import SkipCause
 from edgecam.vision.geometry import View

@@ -1,0 +1,112 @@
+"""Which delegate a model gets, and what it runs there: looks at what is there, loads nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, use_of
+from edgecam.inference.presence import find_library
+from edgecam.model.model import Model
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""The first delegate that is there and suits the model, else the CPU."""
+CPU = "cpu"
+"""None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the configuration says."""
+
+    delegate: str = AUTO
+    """`auto`, `cpu`, a preset's name, or a library's path."""
+    options: Mapping[str, str] | None = None
+    """For its library."""
+
+    def check(self) -> None:
+        """Raises ValueError: there is no such delegate, or options that nobody would get."""
+        if self.delegate not in {AUTO, CPU}:
+            use_of(self.delegate, {})
+
+    def placed(self, folder: Path) -> Wish:
+        """The same; a relative path of a library is one in `folder`."""
+        is_path = "/" in self.delegate
+        return Wish(str(folder / self.delegate), self.options) if is_path else self
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A delegate, and the file that it runs."""
+
+    use: DelegateUse
+    model: Path
+    sha256: str
+    """Of that file, as the card says; empty: no card names it."""
+
+
+def choose(wish: Wish, model: Model, *, dtype: str, plugged_in: Collection[str]) -> Choice | None:
+    """The delegate for a model; None: the CPU.
+
+    What was named is chosen even if it is not there, as it may come; whoever runs it says what is missing.
+
+    Args:
+        wish: what the configuration says.
+        model: what is to be run.
+        dtype: of its input.
+        plugged_in: devices, as `find_accelerators` calls them.
+    """
+    if wish.delegate == CPU:
+        return None
+    if wish.delegate != AUTO:
+        return _chosen(use_of(wish.delegate, wish.options or {}), model)
+    for delegate in DELEGATES:
+        why = why_not(delegate, model, dtype=dtype, plugged_in=plugged_in)
+        if not why:
+            return _chosen(use_of(delegate.name, {}), model)
+        log.debug("delegate passed over model=%s delegate=%s reason=%s", model.name, delegate.name, why)
+    return None
+
+
+def why_not(delegate: Delegate, model: Model, *, dtype: str, plugged_in: Collection[str]) -> str:
+    """Why `auto` would pass over a delegate, and what to do; empty: it would take it."""
+    if not delegate.automatic:
+        return f"is used only where it is named; say delegate: {delegate.name}"
+    if delegate.devices and not set(delegate.devices) & set(plugged_in):
+        return f"no device is there; plug in {' or '.join(delegate.devices)}"
+    if delegate.libraries and find_library(delegate.libraries) is None:
+        return f"its library is not there ({', '.join(delegate.libraries)}); {delegate.get_library}"
+    return _unsuited(delegate, model, dtype)
+
+
+def _unsuited(delegate: Delegate, model: Model, dtype: str) -> str:
+    """Why the model does not suit it; empty: it does."""
+    choice = _chosen(use_of(delegate.name, {}), model)
+    if not delegate.twin:
+        return "" if dtype in delegate.dtypes else f"the model takes {dtype}; use one of {delegate.suits}"
+    if not choice.sha256:
+        return f"the card names no twin for it; put one under twins: {delegate.name} (docs/models.md)"
+    is_it = _sha256(choice.model) == choice.sha256
+    return "" if is_it else f"{choice.model.name} is not the file that the card names; fetch it again"
+
+
+def _chosen(use: DelegateUse, model: Model) -> Choice:
+    if not use.twin:
+        return Choice(use, model.path, model.sha256)
+    twin = model.card.twins.get(use.name)
+    if twin is None:
+        return Choice(use, model.path.with_stem(model.path.stem + use.twin), "")
+    return Choice(use, model.path.with_name(twin.file), twin.sha256)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
