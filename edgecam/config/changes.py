@@ -75,6 +75,8 @@ EFFECTS = {
     "models.*": Effect.LIVE,
     "models.*.path": Effect.MODEL,
     "models.*.engine": Effect.MODEL,
+    "models.*.delegate": Effect.MODEL,
+    "models.*.delegate_options": Effect.MODEL,
     "models.*.threads": Effect.MODEL,
     "models.*.timeout_ms": Effect.MODEL,
     "models.*.groups": Effect.LIVE,

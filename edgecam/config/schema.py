@@ -191,12 +191,18 @@ class ModelConfig(Block):
     engine: Text = Field(default="auto", examples=["litert", "tflite-runtime"])
     """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, or the
     name of an engine that an installed package brings."""
+    delegate: Text = Field(default="auto", examples=["coral", "/usr/lib/libnpu_delegate.so"])
+    """The accelerator: `auto` (the first that is there and suits the model, else none), `cpu` (none), one of
+    `coral`, `teflon`, `vx`, `ethosu`, `hexagon`, `armnn`, `gpu`, `openvino`, `webgpu`, or the path of a
+    delegate's library, relative to the configuration's folder. While it does not work, the CPU serves."""
+    delegate_options: dict[Text, Text | int | float] = Field(default={}, examples=[{"device": "usb:0"}])
+    """What the library of a named delegate is told: texts and numbers, by its own names."""
     threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
     """CPU threads of one inference; `auto`: chosen from the machine's cores."""
     timeout_ms: int | None = Field(default=None, ge=100, le=600_000)
     """How long an inference may take, in milliseconds, before its engine is taken for hung and edgecam ends
     with exit code 75, to be started again; null: 20 times as long as 99 of 100 take, 2000 at least. The first
-    one has a minute at least."""
+    one has a minute at least. On a delegate: before the CPU takes its place; null: 10 times, 250 at least."""
     groups: dict[Text, Annotated[list[Text], Field(min_length=1)]] = Field(
         default={}, examples=[{"my pets": ["tabby", "beagle"]}]
     )

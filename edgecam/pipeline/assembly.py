@@ -15,6 +15,7 @@ from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.inference.engines import AUTO, engine_names, unknown_engine
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
+from edgecam.pipeline.delegation import strange_wishes
 from edgecam.pipeline.lane import Rung
 from edgecam.pipeline.scheduler import Policy
 from edgecam.vision.geometry import View
@@ -61,7 +62,8 @@ def assemble(loaded: LoadedConfig) -> Plan:
     used = {name for camera in config.cameras.values() for name in camera.model}
     models = {name: _load(loaded, name) for name in config.models if name in used}
     problems: list[Problem] = []
-    problems += [problem for name in models for problem in _strange_engine(loaded, name)]
+    for name, model in models.items():
+        problems += [*_strange_engine(loaded, name), *_strange_delegate(loaded, name, model)]
     groups = {name: _groups(loaded, name, model, problems) for name, model in models.items()}
     cameras = [_plan_camera(loaded, name, models, groups, problems) for name in config.cameras]
     if problems:
@@ -91,6 +93,11 @@ def _strange_engine(loaded: LoadedConfig, name: str) -> Iterator[Problem]:
     engine = loaded.config.models[name].engine
     if engine != AUTO and engine not in engine_names():
         yield loaded.problem(("models", name, "engine"), unknown_engine(engine))
+
+
+def _strange_delegate(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:
+    for key, text in strange_wishes(loaded.config.models[name], model):
+        yield loaded.problem(("models", name, key), text)
 
 
 def _groups(

@@ -13,8 +13,10 @@ from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import CameraConfig, PredictionsConfig
 from edgecam.decision.decider import Decider
 from edgecam.inference.engine import Engine, open_engine
+from edgecam.inference.isolated import Change
 from edgecam.pipeline.assembly import CameraPlan, Plan
 from edgecam.pipeline.capture_worker import CaptureWorker
+from edgecam.pipeline.delegation import wish_of, with_delegate
 from edgecam.pipeline.desk import Desk
 from edgecam.pipeline.doorbell import Doorbell
 from edgecam.pipeline.engine_worker import EngineWorker
@@ -63,16 +65,34 @@ def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> o
     names = {name for ladder in ladders.values() for name in ladder}
     configs = {name: loaded.config.models[name] for name in names}
     return ladders, {
-        name: (config.engine, config.threads, config.timeout_ms, plan.models[name])
+        name: (
+            config.engine,
+            wish_of(config, loaded.folder),
+            config.threads,
+            config.timeout_ms,
+            plan.models[name],
+        )
         for name, config in configs.items()
     }
 
 
 def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
-    """The engine of a model; raises EngineError."""
+    """The engine of a model, on the CPU if that is where its runtime has it; raises EngineError."""
     config = loaded.config.models[name]
     threads = None if config.threads == "auto" else config.threads
     return open_engine(plan.models[name], engine=config.engine, threads=threads)
+
+
+def open_served(loaded: LoadedConfig, plan: Plan, told: Callable[[str, Change], None], name: str) -> Engine:
+    """The same with its accelerator, if there is one; `told` hears what serves the model, from any thread."""
+    config = loaded.config.models[name]
+    return with_delegate(
+        open_model(loaded, plan, name),
+        plan.models[name],
+        wish_of(config, loaded.folder),
+        timeout_ms=config.timeout_ms,
+        told=partial(told, name),
+    )
 
 
 def rules_of(camera: CameraPlan, predictions: PredictionsConfig) -> Rules:
@@ -130,19 +150,24 @@ def build_engine(
         slot = LatestSlot(bell)
         lane.slot.hand_on(slot)
         lane.slot = slot
+
+    def told(model: str, change: Change) -> None:
+        worker.engine_changed(model, change)
+
     models = {rung.model: plan.models[rung.model] for lane in lanes for rung in lane.rungs}
     timeouts_ms = {name: loaded.config.models[name].timeout_ms for name in models}
     station = Station(
         models=models,
-        open_engine=partial(open_model, loaded, plan),
+        open_engine=partial(open_served, loaded, plan, told),
         lanes=lanes,
         bell=bell,
         prefer_freshness=loaded.config.prefer == "freshness",
         timeouts_ns={name: 1_000_000 * limit for name, limit in timeouts_ms.items() if limit is not None},
     )
-    return EngineWorker(
+    worker = EngineWorker(
         station, stop=Event(), engines_changed=engines_changed, witness=witness, patient=patient
     )
+    return worker
 
 
 def build_capture(
