@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.errors import EngineError, ModelError
+from edgecam.errors import EngineError, LastingError, ModelError
 from edgecam.inference import compiled_log
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import EngineInfo
@@ -164,11 +164,11 @@ def _import(delegate: DelegateUse) -> ModuleType:
         litert = importlib.import_module("ai_edge_litert.compiled_model")
         litert.IntelOpenVinoOptions, litert.GpuOptions  # noqa: B018 - are they there?
     except (ImportError, AttributeError) as error:
-        raise EngineError(
+        raise LastingError(
             f"the delegate {delegate.name} needs LiteRT 2.3 or newer, on 64 bits: {error}; {_NEEDS}"
         ) from error
     if delegate.name == "openvino" and find_spec("openvino") is None:
-        raise EngineError(f"the delegate openvino has no library: no module openvino; {delegate.remedy}")
+        raise LastingError(f"the delegate openvino has no library: no module openvino; {delegate.remedy}")
     return litert
 
 
@@ -190,7 +190,7 @@ def _wanted(litert: ModuleType, delegate: DelegateUse, threads: int) -> tuple[An
         return litert.HardwareAccelerator.NPU, options
     unknown = given.keys() - {"float32", "software"}
     if unknown:
-        raise EngineError(
+        raise LastingError(
             f"the delegate {delegate.name} has no option {', '.join(sorted(unknown))}; "
             "take float32 or software"
         )
@@ -204,7 +204,7 @@ def _device(asked: str) -> str:
     if device == _AUTO:
         return _NPU if any(Path("/dev/accel").glob("accel*")) else _CPU
     if device not in (_CPU, _GPU, _NPU):
-        raise EngineError(f'delegate_options.device: expected auto, cpu, gpu or npu, got "{asked}"')
+        raise LastingError(f'delegate_options.device: expected auto, cpu, gpu or npu, got "{asked}"')
     return device
 
 

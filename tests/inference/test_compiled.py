@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import queue
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +14,11 @@ import pytest
 
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EngineError
+from edgecam.inference.child_process import Order
 from edgecam.inference.compiled import CompiledEngine, open_compiled
-from edgecam.inference.delegates import DelegateUse
+from edgecam.inference.delegates import DelegateUse, use_of
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.isolated import Change, IsolatedEngine
 from edgecam.inference.litert import LiteRtEngine
 from edgecam.inference.self_test import run_self_test
 from edgecam.model.store import load_model
@@ -26,6 +30,7 @@ PHOTOS = Path(__file__).parents[1] / "data"
 MODELS = ("efficientnet_lite0_int8", "efficientnet_lite0_160_int8")
 # Of their int8 outputs: two ways of rounding in sixty layers.
 MOST_STEPS = 24
+WAIT_S = 60
 
 needs_litert = pytest.mark.skipif(
     find_spec("ai_edge_litert") is None, reason="LiteRT is not in this set: no CompiledModel here"
@@ -123,6 +128,34 @@ def test_stderr_is_not_flooded(tiny: ModuleType, tmp_path: Path, capfd: pytest.C
     assert capfd.readouterr().err == ""
     with pytest.raises(EngineError, match="is closed"):
         engine.invoke(np.zeros(engine.input.shape, np.float32))
+
+
+@needs_openvino
+def test_it_serves_from_a_child_process_in_silence(
+    tiny: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As edgecam runs it: its lock on Python is the child's own, and so is the end of its libraries."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(tiny.make(tiny.Tiny(dtype="float32")))
+    cpu = LiteRtEngine(path, threads=1)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    use = use_of("openvino", {"device": "cpu"})
+    changes: queue.Queue[Change] = queue.Queue()
+    tensor = np.random.default_rng(3).normal(size=cpu.input.shape).astype(np.float32)
+    expected = cpu.invoke(tensor)
+    with IsolatedEngine(
+        cpu,
+        Order(path, sha256, use.engine, use, 1, cpu.input, cpu.output),
+        known=tensor,
+        told=changes.put,
+        signs=lambda: None,
+    ) as engine:
+        change = changes.get(timeout=WAIT_S)
+        assert (change.why, change.info.name) == ("", "litert/openvino-cpu")
+        assert (change.delegated, change.operators) == (2, 2)
+        assert np.allclose(engine.invoke(tensor), expected, atol=1e-3)
+        assert engine.info.name == "litert/openvino-cpu"
+    assert capfd.readouterr().err == ""
 
 
 @needs_openvino
