@@ -119,7 +119,7 @@ def doctor(
 def classify(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
     model: Annotated[
-        str, typer.Option(help="A model directory, a bare .tflite, or a shipped model's name.")
+        str, typer.Option(help="A model directory, a bare .tflite or .onnx, or a shipped model's name.")
     ] = "efficientnet_lite0_int8",
     labels: Labels = None,
     mean: Mean = None,
@@ -225,7 +225,7 @@ def models_list(
 @app.command()
 def inspect(
     model: Annotated[
-        str, typer.Argument(help="A model directory, a bare .tflite, or a shipped model's name.")
+        str, typer.Argument(help="A model directory, a bare .tflite or .onnx, or a shipped model's name.")
     ],
     labels: Labels = None,
     mean: Mean = None,

@@ -30,11 +30,11 @@ Trace = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in docs/schemas.")]
 Labels = Annotated[
-    Path | None, typer.Option(help="Labels of a bare .tflite, one a line, in the order of its outputs.")
+    Path | None, typer.Option(help="Labels of a bare file, one a line, in the order of its outputs.")
 ]
 Mean = Annotated[
     str | None,
-    typer.Option(help="Mean of a bare .tflite's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
+    typer.Option(help="Mean of a bare file's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
 ]
 Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
 
@@ -56,7 +56,7 @@ HistoryFolder = Annotated[
 BenchModel = Annotated[
     str | None,
     typer.Argument(
-        help="A model directory, a bare .tflite, or a shipped model's name.",
+        help="A model directory, a bare .tflite or .onnx, or a shipped model's name.",
         show_default="efficientnet_lite0_int8",
     ),
 ]

@@ -16,11 +16,11 @@ from rich.table import Table
 from edgecam.commands.consoles import result_console
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
-from edgecam.model.card import read_card
+from edgecam.model.card import DEFAULT_FILE, read_card
 from edgecam.model.graph import Graph, read_graph
 from edgecam.model.model import Model
 from edgecam.model.network import Tensor
-from edgecam.model.store import CARD_FILE, find_model, load_model
+from edgecam.model.store import CARD_FILE, find_model, load_model, model_file
 from edgecam.records import TensorSpec
 
 
@@ -35,9 +35,9 @@ def inspect_model(
     """Print tensors, quantization, operators, size and card of a model, also of one that cannot be used.
 
     Args:
-        path: a model directory, a bare `.tflite`, or a shipped model's name.
+        path: a model directory, a bare `.tflite` or `.onnx`, or a shipped model's name.
         as_json: print docs/schemas/inspect.schema.json instead of tables.
-        labels: for a bare `.tflite`, as for `bare_model`.
+        labels: for a bare file, as for `bare_model`.
         mean: likewise.
         std: likewise.
 
@@ -46,7 +46,7 @@ def inspect_model(
     """
     place = find_model(path, folder=Path())
     if place.is_dir():
-        report = _report(place / _file_name(place), lambda: load_model(place))
+        report = _report(_file_in(place), lambda: load_model(place))
     else:
         report = _report(place, lambda: bare_model(place, labels=labels, mean=mean, std=std))
     if as_json:
@@ -80,12 +80,12 @@ def _report(file: Path, load: Callable[[], Model]) -> dict[str, Any]:
     }
 
 
-def _file_name(folder: Path) -> str:
+def _file_in(folder: Path) -> Path:
     """The model's file by its card; when that cannot be read, the usual one: the fault is told anyway."""
     try:
-        return read_card(folder / CARD_FILE).file
+        return model_file(folder, read_card(folder / CARD_FILE))
     except ModelError:
-        return "model.tflite"
+        return folder / DEFAULT_FILE
 
 
 def _described(model: Model | None) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _summary(report: dict[str, Any]) -> Table:
         "source": card.get("source"),
         "size": f"{report['bytes']:,} bytes",
         "parameters": f"{report['parameters']:,}",
-        "MACs": f"{report['macs']:,}",
+        "MACs": f"{report['macs']:,}" if report["macs"] else "unknown",
         "sha256": report["sha256"],
         "input": _pairs(card.get("input")),
         "output": _pairs(card.get("output")),

@@ -75,6 +75,7 @@ EFFECTS = {
     "models.*": Effect.LIVE,
     "models.*.path": Effect.MODEL,
     "models.*.engine": Effect.MODEL,
+    "models.*.providers": Effect.MODEL,
     "models.*.delegate": Effect.MODEL,
     "models.*.delegate_options": Effect.MODEL,
     "models.*.threads": Effect.MODEL,

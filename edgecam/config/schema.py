@@ -187,10 +187,14 @@ class ModelConfig(Block):
     """A model that cameras can name."""
 
     path: Text = Field(examples=["models/efficientnet_lite0_int8"])
-    """The model directory, or a bare `.tflite` file; relative to the configuration's folder."""
-    engine: Text = Field(default="auto", examples=["litert", "tflite-runtime"])
-    """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, or the
-    name of an engine that an installed package brings."""
+    """The model directory, or a bare `.tflite` or `.onnx` file; relative to the configuration's folder."""
+    engine: Text = Field(default="auto", examples=["litert", "onnx"])
+    """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, `onnx`,
+    or the name of an engine that an installed package brings."""
+    providers: list[Text] = Field(
+        default=[], examples=[["OpenVINOExecutionProvider", "CPUExecutionProvider"]]
+    )
+    """Of the engine `onnx`: ONNX Runtime's execution providers by its names, best first; empty: the CPU."""
     delegate: Text = Field(default="auto", examples=["coral", "/usr/lib/libnpu_delegate.so"])
     """The accelerator: `auto` (the first that is there and suits the model, else none), `cpu` (none), one of
     `coral`, `teflon`, `vx`, `ethosu`, `hexagon`, `armnn`, `gpu`, `openvino`, `webgpu`, or the path of a

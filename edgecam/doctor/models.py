@@ -28,7 +28,8 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         yield told(Area.MODELS, f"{name}{unused}", str(error), severity)
         return
     threads = None if model.threads == "auto" else model.threads
-    request = {"path": str(path), "run": bool(users), "engine": model.engine, "threads": threads}
+    how = {"engine": model.engine, "threads": threads, "providers": model.providers}
+    request = {"path": str(path), "run": bool(users), "open": how}
     answer = probe("model", request, deadline_s=RUN_S)
     if answer.crashed:
         remedy = "convert the model again with a current converter, update the runtime, or use another model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -84,13 +85,16 @@ def default_threads(cores: int | None) -> int:
     return max(1, min((cores or 1) - 1, _MOST_THREADS))
 
 
-def open_engine(model: Model, *, engine: str = "auto", threads: int | None = None) -> Engine:
+def open_engine(
+    model: Model, *, engine: str = "auto", threads: int | None = None, providers: Sequence[str] = ()
+) -> Engine:
     """Open the model's engine, and prove it: tensors as the card says, right answers to a known picture.
 
     Args:
         model: from `load_model` or `bare_model`.
         engine: its name; `auto` chooses by the model's file and by what is installed.
         threads: None chooses by the number of cores.
+        providers: ONNX Runtime's execution providers, best first; empty: the CPU.
 
     Raises:
         EngineError: no such engine is installed, it refuses the model, or it computes wrong results.
@@ -101,7 +105,7 @@ def open_engine(model: Model, *, engine: str = "auto", threads: int | None = Non
 
     chosen = threads if threads is not None else default_threads(os.cpu_count())
     name = engine_for(model.path) if engine == AUTO else engine
-    opened = load_engine(name, EngineRequest(model.path, threads=chosen))
+    opened = load_engine(name, EngineRequest(model.path, threads=chosen, providers=tuple(providers)))
     try:
         check_contract(opened, model)
         first_ms = run_self_test(opened, model)

@@ -45,8 +45,11 @@ _OWN = {
         ("litert", "litert:open_litert"),
         ("tflite-runtime", "litert:open_tflite_runtime"),
         ("compiled", "compiled:open_compiled"),
+        ("onnx", "onnx:open_onnx"),
     )
 }
+# Files of every other ending are TFLite's.
+_BY_ENDING = {".onnx": "onnx"}
 
 
 def engine_names() -> tuple[str, ...]:
@@ -61,12 +64,19 @@ def engine_for(path: Path) -> str:
     Raises:
         EngineError: there is none.
     """
+    if path.suffix in _BY_ENDING:
+        return _BY_ENDING[path.suffix]
     from edgecam.inference.litert import find_runtime
 
     try:
         return find_runtime().name
     except EngineError as error:
         raise EngineError(f"{path}: {error}") from error
+
+
+def takes_providers(engine: str, path: Path) -> bool:
+    """Whether `EngineRequest.providers` counts for the engine, or for the one that `auto` takes."""
+    return engine == "onnx" or (engine == AUTO and _BY_ENDING.get(path.suffix) == "onnx")
 
 
 def unknown_engine(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The model card: what a `.tflite` file does not say of itself.
+"""The model card: what a model's file does not say of itself.
 
 The format of `card.yaml` is described in docs/models.md; it is versioned and changes by adding.
 """
@@ -15,6 +15,8 @@ from edgecam.model.fields import Fields, read_fields
 
 SCHEMA = 1
 """The version of `card.yaml` that this program reads."""
+DEFAULT_FILE = "model.tflite"
+"""The model's file in a directory whose card names none."""
 TOP_COUNT = 5
 """How many classes a self-test names."""
 
@@ -129,7 +131,7 @@ def read_card(path: Path) -> Card:
     return Card(
         name=fields.text("name"),
         description=fields.text("description", ""),
-        file=_file_name(fields, "model.tflite"),
+        file=_file_name(fields, DEFAULT_FILE),
         sha256=_sha256(fields),
         input=_input(fields.section("input")),
         output=_output(fields.section("output")),

@@ -1,5 +1,7 @@
 """What is inside a `.tflite` file: tensors, operators, size. Reads the flatbuffer, runs nothing.
 
+A file that ends in `.onnx` is handed to its own reader.
+
 Field numbers are those of the TFLite schema, tensorflow/lite/schema/schema.fbs.
 """
 
@@ -15,6 +17,7 @@ from edgecam.model.counts import count_macs, count_parameters
 from edgecam.model.flatbuffer import Buffer, Table
 from edgecam.model.metadata import Metadata, read_metadata
 from edgecam.model.network import Operator, Subgraph, Tensor
+from edgecam.model.onnx_file import SUFFIX, read_onnx
 from edgecam.records import TensorSpec
 
 _IDENTIFIER = b"TFL3"
@@ -22,7 +25,7 @@ _METADATA_NAME = "TFLITE_METADATA"
 _CUSTOM = 32
 _MAX_BYTES = 1_000_000_000
 # Operators that carry values through unchanged, between a softmax and the output.
-_CARRIERS = frozenset({"RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"})
+_CARRIERS = frozenset({"RESHAPE", "FLATTEN", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,10 @@ class Graph:
         maker = {index: step for step in main.steps for index in step.outputs}
         step = maker.get(main.outputs[0])
         for _ in main.steps:
-            if step is None or step.name not in _CARRIERS or not step.inputs:
+            if step is None or step.name.upper() not in _CARRIERS or not step.inputs:
                 break
             step = maker.get(step.inputs[0])
-        return step is not None and step.name == "SOFTMAX"
+        return step is not None and step.name.upper() == "SOFTMAX"
 
 
 def read_model_bytes(path: Path) -> bytes:
@@ -110,16 +113,18 @@ def read_model_bytes(path: Path) -> bytes:
 
 
 def read_graph(path: Path) -> Graph:
-    """Read a `.tflite` file's graph.
+    """Read a `.tflite` or `.onnx` file's graph.
 
     Raises:
-        ModelError: the file is absent, no TFLite flatbuffer, or damaged.
+        ModelError: the file is absent, no model of its kind, or damaged.
     """
     return parse_graph(read_model_bytes(path), path=path)
 
 
 def parse_graph(data: bytes, *, path: Path) -> Graph:
     """As `read_graph`, of bytes already read; `path` is for messages."""
+    if path.suffix == SUFFIX:
+        return Graph((read_onnx(data, name=str(path)),), len(data), Metadata())
     if data[4:8] != _IDENTIFIER:
         raise ModelError(
             f"{path}: is not a TFLite model: bytes 4 to 7 are {data[4:8]!r}, not {_IDENTIFIER!r}"

@@ -15,7 +15,7 @@ class Model:
 
     name: str
     path: Path
-    """The `.tflite` file."""
+    """The `.tflite` or `.onnx` file."""
     sha256: str
     card: Card
     labels: tuple[str, ...]

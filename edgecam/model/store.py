@@ -11,16 +11,18 @@ from pathlib import Path
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
-from edgecam.model.card import read_card
+from edgecam.model.card import DEFAULT_FILE, Card, read_card
 from edgecam.model.graph import Graph, parse_graph, read_model_bytes
 from edgecam.model.groups import read_groups
 from edgecam.model.labels import fit_labels, read_labels
 from edgecam.model.model import Model
+from edgecam.model.onnx_file import SUFFIX
 from edgecam.model.support import check_card, check_supported
 
 __all__ = ["Listing", "Model", "bare_model", "find_model", "list_models", "load_model", "shipped_folder"]
 
 CARD_FILE = "card.yaml"
+ONNX_FILE = f"model{SUFFIX}"
 LABELS_FILE = "labels.txt"
 GROUPS_FILE = "groups.yaml"
 
@@ -45,6 +47,12 @@ def load_model(path: Path) -> Model:
     return _load(path)[0]
 
 
+def model_file(folder: Path, card: Card) -> Path:
+    """The file of a model directory: the one that its card names, else `model.tflite`, else `model.onnx`."""
+    file, other = folder / card.file, folder / ONNX_FILE
+    return other if card.file == DEFAULT_FILE and not file.exists() and other.exists() else file
+
+
 def find_model(path: str, *, folder: Path) -> Path:
     """Where the model of a configuration lies: beside the file that names it, else among the shipped ones.
 
@@ -62,7 +70,7 @@ def find_model(path: str, *, folder: Path) -> Path:
                 return candidate
         except OSError as error:
             raise ModelError(f"{candidate}: cannot be looked at ({error.strerror})") from error
-    if Path(path).suffix == ".tflite":
+    if Path(path).suffix in {".tflite", SUFFIX}:
         raise ModelError(f"{folder / path}: no such file")
     known = [entry.name for entry in _model_folders((folder / "models", shipped / "models"))]
     near = difflib.get_close_matches(Path(path).name, known, n=1)
@@ -92,7 +100,7 @@ def _model_folders(folders: Iterable[Path]) -> list[Path]:
 def _load(path: Path) -> tuple[Model, Graph]:
     _check_folder(path)
     card = read_card(path / CARD_FILE)
-    file = path / card.file
+    file = model_file(path, card)
     data = read_model_bytes(file)
     digest = hashlib.sha256(data).hexdigest()
     graph = parse_graph(data, path=file)
@@ -117,8 +125,8 @@ def _check_folder(path: Path) -> None:
         raise ModelError(f"{path}: no such model directory")
     if not path.is_dir():
         raise ModelError(
-            f"{path}: is a file, but a model directory is needed (model.tflite, {CARD_FILE}, {LABELS_FILE}); "
-            "`edgecam inspect` and `edgecam classify` also take a bare .tflite"
+            f"{path}: is a file, but a model directory is needed ({DEFAULT_FILE} or {ONNX_FILE}, "
+            f"{CARD_FILE}, {LABELS_FILE}); `edgecam inspect` and `edgecam classify` also take a bare file"
         )
     for name in (CARD_FILE, LABELS_FILE):
         if not (path / name).is_file():

@@ -12,7 +12,7 @@ from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, ModelError, Problem
-from edgecam.inference.engines import AUTO, engine_names, unknown_engine
+from edgecam.inference.engines import AUTO, engine_names, takes_providers, unknown_engine
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.delegation import strange_wishes
@@ -63,7 +63,7 @@ def assemble(loaded: LoadedConfig) -> Plan:
     models = {name: _load(loaded, name) for name in config.models if name in used}
     problems: list[Problem] = []
     for name, model in models.items():
-        problems += [*_strange_engine(loaded, name), *_strange_delegate(loaded, name, model)]
+        problems += [*_strange_engine(loaded, name, model), *_strange_delegate(loaded, name, model)]
     groups = {name: _groups(loaded, name, model, problems) for name, model in models.items()}
     cameras = [_plan_camera(loaded, name, models, groups, problems) for name in config.cameras]
     if problems:
@@ -89,10 +89,13 @@ def _load(loaded: LoadedConfig, name: str) -> Model:
         raise ModelError(str(loaded.problem(("models", name, "path"), str(error)))) from error
 
 
-def _strange_engine(loaded: LoadedConfig, name: str) -> Iterator[Problem]:
-    engine = loaded.config.models[name].engine
-    if engine != AUTO and engine not in engine_names():
-        yield loaded.problem(("models", name, "engine"), unknown_engine(engine))
+def _strange_engine(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:
+    config = loaded.config.models[name]
+    if config.engine != AUTO and config.engine not in engine_names():
+        yield loaded.problem(("models", name, "engine"), unknown_engine(config.engine))
+    elif config.providers and not takes_providers(config.engine, model.path):
+        text = "expected none: only the engine onnx has execution providers, and it runs .onnx files"
+        yield loaded.problem(("models", name, "providers"), text)
 
 
 def _strange_delegate(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:

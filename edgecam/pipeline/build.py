@@ -67,6 +67,7 @@ def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> o
     return ladders, {
         name: (
             config.engine,
+            config.providers,
             wish_of(config, loaded.folder),
             config.threads,
             config.timeout_ms,
@@ -80,7 +81,7 @@ def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
     """The engine of a model, on the CPU if that is where its runtime has it; raises EngineError."""
     config = loaded.config.models[name]
     threads = None if config.threads == "auto" else config.threads
-    return open_engine(plan.models[name], engine=config.engine, threads=threads)
+    return open_engine(plan.models[name], engine=config.engine, threads=threads, providers=config.providers)
 
 
 def open_served(loaded: LoadedConfig, plan: Plan, told: Callable[[str, Change], None], name: str) -> Engine:

@@ -12,7 +12,7 @@ from edgecam.model.store import load_model
 
 
 def look(request: dict[str, Any]) -> dict[str, Any]:
-    """Load the model at `path`; with `run`, open its `engine` with `threads`, as `edgecam run` does.
+    """Load the model at `path`; with `run`, open its `engine` as `edgecam run` does.
 
     Returns:
         `name`, `labels` (how many), and with `run`: `engine`, `took_ms` for one inference after the first.
@@ -24,7 +24,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         return values
     from edgecam.inference.self_test import run_self_test
 
-    with open_engine(model, engine=request["engine"], threads=request["threads"]) as engine:
+    with open_engine(model, **request["open"]) as engine:
         began_s = time.perf_counter()
         run_self_test(engine, model)
         took_ms = (time.perf_counter() - began_s) * 1000

@@ -1,0 +1,181 @@
+"""What is inside an `.onnx` file: its ends, operators and weights. Reads the protobuf, runs nothing.
+
+Only what lies at the top of the graph is looked at, each byte a few times at most, so a damaged file
+cannot keep the reader busy. Field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from edgecam.errors import ModelError
+from edgecam.model.network import Operator, Subgraph, Tensor
+
+SUFFIX = ".onnx"
+_VARINT, _EIGHT, _BLOCK, _FOUR = 0, 1, 2, 5
+_FIXED_BYTES = {_EIGHT: 8, _FOUR: 4}
+_MOST_BITS = 64
+_FREE = -1
+_PICTURE_AXES = 4
+_DTYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
+    10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
+}  # fmt: skip
+_ITEM_BYTES = {"8": 1, "16": 2, "32": 4, "64": 8}
+
+Field = tuple[int, int | memoryview]
+
+
+def channels_first(shape: Sequence[int]) -> bool:
+    """True if a picture tensor of this shape is NCHW; the last axis decides where both could be channels."""
+    return len(shape) == _PICTURE_AXES and shape[1] in {1, 3} and shape[3] not in {1, 3}
+
+
+def read_onnx(data: bytes, *, name: str) -> Subgraph:
+    """The main graph; a picture input is told as NHWC, whatever its layout in the file.
+
+    Args:
+        data: the whole file.
+        name: what messages call it.
+
+    Raises:
+        ModelError: it is no ONNX model, or damaged.
+    """
+    try:
+        blocks = [value for number, value in _fields(memoryview(data)) if number == 7]  # noqa: PLR2004
+        graph = _graph(list(_fields(_block(blocks[-1]))), name) if blocks else None
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{name}: is no ONNX model, or is damaged: {error}; fetch it again") from error
+    if graph is None or not graph.inputs or not graph.outputs:
+        raise ModelError(f"{name}: is no ONNX model: it has no graph with an input and an output")
+    return graph
+
+
+def _graph(fields: list[Field], name: str) -> Subgraph:
+    """Fields of GraphProto: 1 node, 5 initializer, 11 input, 12 output, 13 what is between them."""
+    constants = [_constant(_block(value), name) for number, value in fields if number == 5]  # noqa: PLR2004
+    known = {tensor.name for tensor in constants}
+    ends = {
+        which: [_end(_block(value), as_picture=which == 11) for number, value in fields if number == which]  # noqa: PLR2004
+        for which in (11, 12, 13)
+    }
+    # Files of before 2019 name the weights among the inputs, too.
+    inputs = [tensor for tensor in ends[11] if tensor.name not in known]
+    tensors = {tensor.name: tensor for tensor in (*ends[13], *constants, *inputs, *ends[12])}
+    places = {name: place for place, name in enumerate(tensors)}
+    steps = []
+    for node in (list(_fields(_block(value))) for number, value in fields if number == 1):
+        ins, outs = ([_text(value) for number, value in node if number == which] for which in (1, 2))
+        for tensor in (*ins, *outs):
+            if tensor and tensor not in places:
+                places[tensor] = len(tensors)
+                tensors[tensor] = Tensor(tensor, (), (), "unknown", (), (), 0, 0)
+        kind = next((_text(value) for number, value in node if number == 4), "")  # noqa: PLR2004
+        steps.append(
+            Operator(
+                kind,
+                custom=False,
+                inputs=tuple(places.get(tensor, -1) for tensor in ins),
+                outputs=tuple(places[tensor] for tensor in outs if tensor),
+            )
+        )
+    return Subgraph(
+        tuple(tensors.values()),
+        tuple(steps),
+        tuple(places[tensor.name] for tensor in inputs),
+        tuple(places[tensor.name] for tensor in ends[12]),
+    )
+
+
+def _constant(block: memoryview, file: str) -> Tensor:
+    """TensorProto: 1 dims, 2 data_type, 8 name, 14 data_location."""
+    fields = list(_fields(block))
+    if any(number == 14 and value == 1 for number, value in fields):  # noqa: PLR2004
+        # Another file is in no SHA-256.
+        raise ModelError(f"{file}: keeps weights in another file; save it as one file")
+    shape = tuple(size for number, value in fields if number == 1 for size in _numbers(value))
+    dtype = next((_dtype(value) for number, value in fields if number == 2), "unknown")  # noqa: PLR2004
+    name = next((_text(value) for number, value in fields if number == 8), "")  # noqa: PLR2004
+    item = next((size for bits, size in _ITEM_BYTES.items() if dtype.endswith(bits)), 1)
+    return Tensor(name, shape, (), dtype, (), (), 0, constant_bytes=item * prod(shape))
+
+
+def _end(block: memoryview, *, as_picture: bool) -> Tensor:
+    """ValueInfoProto: 1 name, 2 type; in that 1 tensor_type: 1 elem_type, 2 shape; in that 1 dim."""
+    fields = list(_fields(block))
+    name = next((_text(value) for number, value in fields if number == 1), "")
+    kind = list(_within(_within(fields, 2), 1))
+    dtype = next((_dtype(value) for number, value in kind if number == 1), "unknown")
+    dims = (list(_fields(_block(value))) for number, value in _within(kind, 2) if number == 1)
+    signature = tuple(
+        next((value for number, value in dim if number == 1 and isinstance(value, int) and value > 0), _FREE)
+        for dim in dims
+    )
+    if as_picture and channels_first(signature):
+        batch, channels, height, width = signature
+        signature = batch, height, width, channels
+    return Tensor(name, tuple(max(size, 1) for size in signature), signature, dtype, (), (), 0, 0)
+
+
+def _within(fields: Sequence[Field], wanted: int) -> list[Field]:
+    """The fields of the first message numbered `wanted`."""
+    return next((list(_fields(_block(value))) for number, value in fields if number == wanted), [])
+
+
+def _fields(data: memoryview) -> Iterator[Field]:
+    """Each field of a message: its number, and an integer or the block's bytes (not copied)."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if kind == _BLOCK:
+            size, at = _varint(data, at)
+        elif kind in _FIXED_BYTES:
+            size = _FIXED_BYTES[kind]
+        else:
+            raise ValueError(f"a field has the wire type {kind}")
+        if at + size > len(data):
+            raise ValueError(f"it refers to byte {at + size} of {len(data)}")
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, _MOST_BITS + 6, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:  # noqa: PLR2004 - the bit that says: more to come
+            return value - (1 << _MOST_BITS) if value >> (_MOST_BITS - 1) else value, at
+    raise ValueError("a number has no end")
+
+
+def _numbers(value: int | memoryview) -> Iterator[int]:
+    """A repeated integer's one value, or those of a packed block."""
+    if isinstance(value, int):
+        yield value
+        return
+    at = 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        yield number
+
+
+def _block(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("a number stands where a message should")  # noqa: TRY004 - of the file, not of a caller
+    return value
+
+
+def _text(value: int | memoryview) -> str:
+    return bytes(_block(value)).decode("utf-8", errors="replace")
+
+
+def _dtype(value: int | memoryview) -> str:
+    return _DTYPES.get(value, "unknown") if isinstance(value, int) else "unknown"

@@ -1,0 +1,166 @@
+"""ONNX Runtime as an engine: the same answers as LiteRT, and refusals that say what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from make_tiny_model import Tiny, make
+from make_tiny_onnx import make_onnx
+
+from edgecam.commands.inspect import inspect_model
+from edgecam.config.loader import load_config
+from edgecam.errors import ConfigError, EngineError, ModelError
+from edgecam.inference.engine import open_engine
+from edgecam.inference.litert import LiteRtEngine
+from edgecam.inference.onnx import OnnxEngine
+from edgecam.model.bare import bare_model
+from edgecam.model.graph import read_graph
+from edgecam.pipeline.assembly import assemble
+from edgecam.pipeline.build import open_model
+
+TINY = Tiny(dtype="float32", shape=(1, 8, 6, 3))
+
+
+def write(folder: Path, **spec: Any) -> Path:
+    """The tiny network as `net.onnx`; keywords are those of `make_onnx`."""
+    path = folder / "net.onnx"
+    path.write_bytes(make_onnx(TINY, **spec))
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, -1, "N"])
+@pytest.mark.parametrize("channels_first", [True, False])
+def test_scores_are_those_of_litert(tmp_path: Path, batch: str | int, *, channels_first: bool) -> None:
+    """The same weights give the same scores within 1e-4, whatever the file's layout and batch."""
+    pytest.importorskip("onnxruntime")
+    onnx = write(tmp_path, channels_first=channels_first, batch=batch)
+    other = tmp_path / "net.tflite"
+    other.write_bytes(make(TINY))
+    model = bare_model(onnx, mean=[128], std=[128])
+    assert model.card.output.kind == "probabilities"
+    with open_engine(model, threads=1) as engine, LiteRtEngine(other, threads=1) as reference:
+        assert engine.info.name == "onnxruntime/cpu"
+        assert engine.input.shape == reference.input.shape == (1, 8, 6, 3)
+        for seed in range(5):
+            picture = np.random.default_rng(seed).uniform(-1, 1, TINY.shape).astype(np.float32)
+            scores = engine.invoke(picture)
+            assert scores.shape == (4,)
+            np.testing.assert_allclose(scores, reference.invoke(picture), atol=1e-4)
+
+
+def test_the_file_is_described_without_the_runtime(tmp_path: Path) -> None:
+    """`inspect` tells ends, operators and weights of an ONNX file, with its input as channels last."""
+    graph = read_graph(write(tmp_path, batch="N"))
+    assert graph.inputs[0].shape == (1, 8, 6, 3)
+    assert graph.outputs[0].shape == (1, 4)
+    assert graph.operators == {"Conv": 1, "Flatten": 1, "Softmax": 1}
+    assert graph.parameters == 4 * 8 * 6 * 3
+    assert graph.macs == 0, "the file does not say what shape the convolution's output has"
+    graph = read_graph(write(tmp_path, shapes=True))
+    assert graph.macs == 4 * 8 * 6 * 3
+    graph = read_graph(write(tmp_path, channels_first=False, shapes=True))
+    assert graph.macs == 4 * 8 * 6 * 3
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    """What lies in another file is in no SHA-256, so nobody would see that it was changed."""
+    with pytest.raises(ModelError, match=r"net.onnx: keeps weights in another file; save it as one"):
+        read_graph(write(tmp_path, external=True))
+
+
+def test_a_free_size_is_refused(tmp_path: Path) -> None:
+    """Only the batch may be free: nobody says how large the picture should be."""
+    with pytest.raises(ModelError, match="no fixed size"):
+        bare_model(write(tmp_path, sides="S"), mean=[0], std=[1])
+
+
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
+    """Whatever is cut off or flipped, the reader ends with a model or a ModelError, and soon."""
+    whole = make_onnx(TINY)
+    path = tmp_path / "net.onnx"
+    refused = 0
+    flips = [bytes([*whole[:at], whole[at] ^ 255, *whole[at + 1 :]]) for at in range(0, len(whole), 7)]
+    for data in [b"", b"<html>", *(whole[:length] for length in range(0, len(whole), 31)), *flips]:
+        path.write_bytes(data)
+        try:
+            read_graph(path)
+        except ModelError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017 - either end is allowed
+            refused += 1
+    assert refused > len(whole) // 31
+
+
+def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without onnxruntime the user is told what to install."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(EngineError, match=r"net.onnx: .*pip install 'edgecam\[onnx\]'"):
+        OnnxEngine(write(tmp_path), threads=1)
+
+
+def test_a_provider_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A provider that this runtime lacks is an error that lists the others: the CPU is not taken silently."""
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(EngineError, match=r"has no NoneSuch, only .*CPUExecutionProvider"):
+        OnnxEngine(write(tmp_path), threads=1, providers=["NoneSuch"])
+
+
+def test_a_wrong_tensor_and_a_closed_engine_are_refused(tmp_path: Path) -> None:
+    """Shape, dtype and a closed session are told as EngineError, not as the runtime's own exceptions."""
+    pytest.importorskip("onnxruntime")
+    engine = OnnxEngine(write(tmp_path), threads=1)
+    with pytest.raises(EngineError, match="the input must be"):
+        engine.invoke(np.zeros((1, 3, 8, 6), np.float32))
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.invoke(np.zeros(TINY.shape, np.float32))
+
+
+def test_a_model_directory_may_hold_an_onnx_file(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`model.onnx` is found where there is no `model.tflite`; `inspect` and `engine: auto` take it."""
+    pytest.importorskip("onnxruntime")
+    folder = tiny.write_folder(tmp_path / "net", tiny.Tiny(dtype="float32", shape=TINY.shape))
+    (folder / "model.tflite").unlink()
+    data = make_onnx(TINY)
+    (folder / "model.onnx").write_bytes(data)
+    card = (folder / "card.yaml").read_text()
+    digest = hashlib.sha256(data).hexdigest()
+    (folder / "card.yaml").write_text(re.sub("sha256: .*", f"sha256: {digest}", card), encoding="utf-8")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"models: {{default: {{path: {folder}, providers: [CPUExecutionProvider]}}}}\n", encoding="utf-8"
+    )
+    loaded = load_config(config, environ={})
+    with open_model(loaded, assemble(loaded), "default") as engine:
+        assert engine.info.name == "onnxruntime/cpu"
+    inspect_model(str(folder))
+    said = capsys.readouterr().out
+    assert "model.onnx" in said
+    assert "Softmax" in said
+
+
+def test_providers_of_another_engine_are_refused(tiny: ModuleType, tmp_path: Path) -> None:
+    """Execution providers that nothing would hear are a mistake, told at its place."""
+    folder = tiny.write_folder(tmp_path / "net", tiny.Tiny())
+    config = tmp_path / "config.yaml"
+    config.write_text(f"models:\n  default:\n    path: {folder}\n    providers: [CPU]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config.yaml:4:5: models.default.providers: expected none"):
+        assemble(load_config(config, environ={}))
+
+
+def test_a_model_that_the_runtime_refuses(tmp_path: Path) -> None:
+    """A graph that ends in nonsense is refused with the file's name and what to do."""
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(make_onnx(TINY).replace(b"Softmax", b"Softmix"))
+    with pytest.raises(EngineError, match=r"net.onnx: onnxruntime .* refuses the model: .*convert it again"):
+        OnnxEngine(path, threads=1)
