@@ -43,7 +43,7 @@ def refuse_software() -> None:
     except EngineError as error:
         if "software" not in str(error):
             raise
-        print(f"refused, as it should be: {error}")
+        print(f"refused, as it should be: {error}")  # noqa: T201 - its result
     else:
         sys.exit("software was taken for a GPU")
 
@@ -65,7 +65,7 @@ def compare(name: str, photos: list[Path]) -> None:
             expected = cpu.invoke(tensor).astype(int)
             same += int(found.argmax() == expected.argmax())
             off = max(off, int(np.abs(found - expected).max()))
-        print(
+        print(  # noqa: T201 - its result
             f"{name}: {engine.info.name}, {engine.delegated} of {engine.operators} operators; {same} of "
             f"{len(photos)} photos have the CPU's first label, scores are up to {off} steps apart; the first "
             f"inference took {first_ms:.0f} ms, the median of the others {np.median(took_ms):.0f} ms"
