@@ -17,7 +17,7 @@ from edgecam.commands.consoles import result_console
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
 from edgecam.model.card import DEFAULT_FILE, read_card
-from edgecam.model.graph import Graph, read_graph
+from edgecam.model.graph import Graph, is_readable, read_graph
 from edgecam.model.model import Model
 from edgecam.model.network import Tensor
 from edgecam.model.store import CARD_FILE, find_model, load_model, model_file
@@ -56,6 +56,10 @@ def inspect_model(
 
 
 def _report(file: Path, load: Callable[[], Model]) -> dict[str, Any]:
+    if file.exists() and not is_readable(file):
+        raise ModelError(
+            f"{file}: only its engine can look inside; `edgecam models list` has what its card says"
+        )
     graph = read_graph(file)
     model, fault = None, None
     try:

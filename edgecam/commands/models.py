@@ -46,7 +46,7 @@ def _entry(listing: Listing) -> dict[str, Any]:
         "fault": listing.fault,
     }
     model, graph = listing.model, listing.graph
-    if model is None or graph is None:
+    if model is None:
         return {"name": listing.path.name, **entry}
     return {
         "name": model.name,
@@ -58,13 +58,13 @@ def _entry(listing: Listing) -> dict[str, Any]:
             "width_px": model.card.input.width_px,
             "height_px": model.card.input.height_px,
             "color": model.card.input.color,
-            "dtype": graph.inputs[0].dtype,
+            "dtype": "unknown" if graph is None else graph.inputs[0].dtype,
         },
         "classes": len(model.labels),
         "groups": len(model.groups),
-        "bytes": graph.bytes,
-        "parameters": graph.parameters,
-        "macs": graph.macs,
+        "bytes": model.path.stat().st_size if graph is None else graph.bytes,
+        "parameters": (model.card.parameters or 0) if graph is None else graph.parameters,
+        "macs": (model.card.macs or 0) if graph is None else graph.macs,
         "licence": model.card.licence,
         "source": model.card.source,
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 from edgecam.errors import EngineError
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import Engine
+from edgecam.model.graph import is_tflite
 
 GROUP = "edgecam.engines"
 """The entry point group in which a package names its engines."""
@@ -48,7 +49,6 @@ _OWN = {
         ("onnx", "onnx:open_onnx"),
     )
 }
-# Files of every other ending are TFLite's.
 _BY_ENDING = {".onnx": "onnx"}
 
 
@@ -66,6 +66,10 @@ def engine_for(path: Path) -> str:
     """
     if path.suffix in _BY_ENDING:
         return _BY_ENDING[path.suffix]
+    if not is_tflite(path):
+        raise EngineError(
+            f"{path}: no engine of edgecam's is for such files; name the one that is: models.<name>.engine"
+        )
     from edgecam.inference.litert import find_runtime
 
     try:

@@ -20,6 +20,7 @@ from edgecam.model.network import Operator, Subgraph, Tensor
 from edgecam.model.onnx_file import SUFFIX, read_onnx
 from edgecam.records import TensorSpec
 
+TFLITE_SUFFIX = ".tflite"
 _IDENTIFIER = b"TFL3"
 _METADATA_NAME = "TFLITE_METADATA"
 _CUSTOM = 32
@@ -110,6 +111,22 @@ def read_model_bytes(path: Path) -> bytes:
         raise ModelError(f"{path}: no such file") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a file is called so, or begins like one."""
+    if path.suffix == TFLITE_SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == _IDENTIFIER
+    except OSError:
+        return False
+
+
+def is_readable(path: Path) -> bool:
+    """False if only its own engine can look inside a file, as into what a vendor's compiler made."""
+    return path.suffix == SUFFIX or is_tflite(path)
 
 
 def read_graph(path: Path) -> Graph:

@@ -12,7 +12,7 @@ from edgecam.config.shipped import shipped_folder
 from edgecam.errors import ModelError
 from edgecam.model.bare import bare_model
 from edgecam.model.card import DEFAULT_FILE, Card, read_card
-from edgecam.model.graph import Graph, parse_graph, read_model_bytes
+from edgecam.model.graph import TFLITE_SUFFIX, Graph, is_readable, parse_graph, read_model_bytes
 from edgecam.model.groups import read_groups
 from edgecam.model.labels import fit_labels, read_labels
 from edgecam.model.model import Model
@@ -34,6 +34,7 @@ class Listing:
     path: Path
     model: Model | None
     graph: Graph | None
+    """None for what cannot be used, and for a file of which only its engine knows what is inside."""
     fault: str | None
     """Why it cannot be used; None when it can."""
 
@@ -70,7 +71,7 @@ def find_model(path: str, *, folder: Path) -> Path:
                 return candidate
         except OSError as error:
             raise ModelError(f"{candidate}: cannot be looked at ({error.strerror})") from error
-    if Path(path).suffix in {".tflite", SUFFIX}:
+    if Path(path).suffix in {TFLITE_SUFFIX, SUFFIX}:
         raise ModelError(f"{folder / path}: no such file")
     known = [entry.name for entry in _model_folders((folder / "models", shipped / "models"))]
     near = difflib.get_close_matches(Path(path).name, known, n=1)
@@ -97,26 +98,28 @@ def _model_folders(folders: Iterable[Path]) -> list[Path]:
     return sorted(found, key=lambda path: (path.name, path))
 
 
-def _load(path: Path) -> tuple[Model, Graph]:
+def _load(path: Path) -> tuple[Model, Graph | None]:
     _check_folder(path)
     card = read_card(path / CARD_FILE)
     file = model_file(path, card)
     data = read_model_bytes(file)
     digest = hashlib.sha256(data).hexdigest()
-    graph = parse_graph(data, path=file)
+    graph = parse_graph(data, path=file) if is_readable(file) else None
     if digest != card.sha256:
         raise ModelError(
             f"{file}: is not the file that {CARD_FILE} describes: expected sha256 {card.sha256[:12]}…, "
             f"got {digest[:12]}…; fetch it again, or correct the card if you changed the model"
         )
-    check_supported(graph, path=file)
-    check_card(card, graph, path=path / CARD_FILE)
-    offset = card.output.background_offset
-    labels = fit_labels(
-        read_labels(path / LABELS_FILE), graph.classes, offset=offset, path=path / LABELS_FILE
-    )
+    labels_file, offset = path / LABELS_FILE, card.output.background_offset
+    labels = read_labels(labels_file)
+    if graph is not None:
+        check_supported(graph, path=file)
+        check_card(card, graph, path=path / CARD_FILE)
+    # Of a file that nobody can look into, labels and card are believed till its engine is open.
+    classes = len(labels) + offset if graph is None else graph.classes
+    labels = fit_labels(labels, classes, offset=offset, path=labels_file)
     groups_file = path / GROUPS_FILE
-    groups = read_groups(groups_file, classes=graph.classes, offset=offset) if groups_file.exists() else {}
+    groups = read_groups(groups_file, classes=classes, offset=offset) if groups_file.exists() else {}
     return Model(name=card.name, path=file, sha256=digest, card=card, labels=labels, groups=groups), graph
 
 

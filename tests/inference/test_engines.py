@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,12 +12,14 @@ import numpy as np
 import pytest
 from tiny_engine import install
 
+from edgecam.commands.inspect import inspect_model
+from edgecam.commands.models import show_models
 from edgecam.config.loader import load_config
-from edgecam.errors import ConfigError, EngineError
+from edgecam.errors import ConfigError, EngineError, ModelError
 from edgecam.inference.engine import open_engine
 from edgecam.inference.engines import EngineRequest, engine_names, load_engine
 from edgecam.model.bare import bare_model
-from edgecam.model.store import load_model
+from edgecam.model.store import list_models, load_model
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
 
@@ -55,6 +59,35 @@ def test_an_installed_packages_engine_runs_a_configured_model(
         assert engine.invoke(np.zeros((1, 8, 8, 3), np.uint8)).shape == (4,)
 
 
+def test_a_file_that_only_its_engine_can_read_is_taken_with_its_card(folder: Path, package: Package) -> None:
+    """What a vendor's compiler made has no graph to look into: the card counts, then what the engine says."""
+    package()
+    data = b"HEF\x01 whatever"
+    (folder / "model.tflite").rename(folder / "model.hab")
+    (folder / "model.hab").write_bytes(data)
+    card = folder / "card.yaml"
+    text = re.sub(
+        "sha256: .*", f"sha256: {hashlib.sha256(data).hexdigest()}\nfile: model.hab", card.read_text()
+    )
+    card.write_text(text, encoding="utf-8")
+    model = load_model(folder)
+    with open_engine(model, engine="abacus", threads=1) as engine:
+        assert engine.info.runtime == "abacus"
+    with pytest.raises(
+        EngineError, match=r"model.hab: no engine of edgecam's is for such files; name the one"
+    ):
+        open_engine(model, threads=1)
+    (folder / "labels.txt").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    (folder / "groups.yaml").unlink()
+    with pytest.raises(EngineError, match="the engine has 4 outputs, but there are 3 labels"):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+    (listing,) = list_models([folder.parent])
+    assert (listing.fault, listing.graph) == (None, None)
+    show_models(folder.parents[1])
+    with pytest.raises(ModelError, match="only its engine can look inside"):
+        inspect_model(str(folder))
+
+
 def test_a_packages_engine_that_computes_something_else_is_refused(folder: Path, package: Package) -> None:
     """A plug-in is believed no more than edgecam's own engines: scores that are all the same end it."""
     package(answer="np.full(4, 7, np.uint8)")
@@ -78,7 +111,8 @@ def test_no_package_takes_the_place_of_an_own_engine(package: Package) -> None:
     """`litert` is edgecam's, whatever a package calls its own."""
     package(name="litert")
     assert engine_names().count("litert") == 1
-    with pytest.raises(EngineError, match="refuses the model"):
+    # With LiteRT installed, and without.
+    with pytest.raises(EngineError, match=r"refuses the model|is not installed"):
         load_engine("litert", EngineRequest(Path("/nowhere.tflite"), threads=1))
 
 
