@@ -83,8 +83,11 @@ def init(
 @app.command()
 def run(config: Config = None, sets: Sets = None, trace: Trace = None) -> None:
     """Watch the cameras and publish, until stopped."""
+    from edgecam.commands.heap import use_one_heap
     from edgecam.commands.signals import ReloadSignal, leave_on_sigterm
 
+    # Before numpy brings its threads.
+    use_one_heap()
     reload_signal = ReloadSignal()
     leave_on_sigterm()
     # What follows loads for seconds on a small board.

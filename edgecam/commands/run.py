@@ -17,7 +17,6 @@ from edgecam.commands.signals import ReloadSignal, StopSignals
 from edgecam.commands.wanted_trace import WantedTrace
 from edgecam.config.state_folder import history_path, outbox_path
 from edgecam.errors import EXIT_INTERRUPTED, EXIT_OK, EdgecamError, UnusableError, WedgedError
-from edgecam.inference.memory import use_one_heap
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.reloading import Reloader
 from edgecam.pipeline.runner import Runner
@@ -54,7 +53,6 @@ def run(
     """
     # What it keeps is nobody else's.
     os.umask(_UMASK)
-    use_one_heap()
     service = _Service(
         OrderBook(path, sets=sets, environ=environ),
         environ,
