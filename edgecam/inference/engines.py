@@ -47,9 +47,10 @@ _OWN = {
         ("tflite-runtime", "litert:open_tflite_runtime"),
         ("compiled", "compiled:open_compiled"),
         ("onnx", "onnx:open_onnx"),
+        ("hailo", "hailo:open_hailo"),
     )
 }
-_BY_ENDING = {".onnx": "onnx"}
+_BY_ENDING = {".onnx": "onnx", ".hef": "hailo"}
 
 
 def engine_names() -> tuple[str, ...]:
