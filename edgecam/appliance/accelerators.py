@@ -11,6 +11,7 @@ _DEVICES = {
     "hailo*": "Hailo NPU",
     "ethosu*": "Arm Ethos-U NPU",
     "galcore": "VeriSilicon NPU",
+    "fastrpc-cdsp*": "Qualcomm DSP",
     "accel/accel*": "kernel accelerator (Mesa Teflon, Intel NPU)",
 }
 

@@ -197,8 +197,8 @@ class ModelConfig(Block):
     """Of the engine `onnx`: ONNX Runtime's execution providers by its names, best first; empty: the CPU."""
     delegate: Text = Field(default="auto", examples=["coral", "/usr/lib/libnpu_delegate.so"])
     """The accelerator: `auto` (the first that is there and suits the model, else none), `cpu` (none), one of
-    `coral`, `teflon`, `vx`, `ethosu`, `hexagon`, `armnn`, `gpu`, `openvino`, `webgpu`, or the path of a
-    delegate's library, relative to the configuration's folder. While it does not work, the CPU serves."""
+    `coral`, `teflon`, `vx`, `ethosu`, `qnn`, `hexagon`, `armnn`, `gpu`, `openvino`, `webgpu`, or the path of
+    a delegate's library, relative to the configuration's folder. While it does not work, the CPU serves."""
     delegate_options: dict[Text, Text | int | float] = Field(default={}, examples=[{"device": "usb:0"}])
     """What the library of a named delegate is told: texts and numbers, by its own names."""
     threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"

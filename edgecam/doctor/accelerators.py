@@ -15,7 +15,7 @@ DEADLINE_S = LOAD_S * len(DELEGATES)
 
 
 def look(delegates: tuple[Delegate, ...] = DELEGATES, root: Path = Path("/")) -> Iterator[Finding]:
-    """A finding per kind of accelerator; what is neither there nor installed is skipped."""
+    """A finding per kind of accelerator; of what is neither there nor installed: what one would need."""
     plugged_in = find_accelerators(root)
     for delegate in delegates:
         answer = probe("library", {"libraries": delegate.libraries}, deadline_s=LOAD_S)
@@ -45,11 +45,20 @@ def judge(delegate: Delegate, answer: Answer, *, device: str | None) -> Finding:
     elif device is not None:
         text, remedy = f"none of {', '.join(delegate.libraries)} is there", delegate.get_library
     else:
-        text = "neither device nor library is there"
-        return Finding(Area.ACCELERATORS, delegate.name, Verdict.SKIPPED, text)
+        return Finding(Area.ACCELERATORS, delegate.name, Verdict.SKIPPED, _absence(delegate))
     verdict = Verdict.WARNING if remedy else Verdict.OK
     found = text if device is None else f"{device} is there; {text}"
     return Finding(Area.ACCELERATORS, delegate.name, verdict, found, remedy)
+
+
+def _absence(delegate: Delegate) -> str:
+    """In one line: what is not there, and what to do for it to be."""
+    if not delegate.libraries:
+        return f"used where a model names it (delegate: {delegate.name}); it needs: {delegate.get_library}"
+    if not delegate.devices:
+        return f"its library is not there; to use it: {delegate.get_library}"
+    device = " or ".join(delegate.devices)
+    return f"neither device nor library is there; to use it, plug in: {device}; then: {delegate.get_library}"
 
 
 def _said_of_library(delegate: Delegate, answer: Answer) -> tuple[str, str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from edgecam.doctor.finding import Area, Finding, Verdict, told
 from edgecam.doctor.probing import probe
+from edgecam.doctor.processes import running_edgecams
 from edgecam.doctor.subject import Subject
 from edgecam.errors import ModelError
+from edgecam.inference.choice import AUTO, CPU
 from edgecam.model.store import find_model
+from edgecam.pipeline.delegation import wish_of
 
 RUN_S = 60.0
 """A large model on a small board, with the loading of all libraries."""
@@ -29,7 +33,17 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         return
     threads = None if model.threads == "auto" else model.threads
     how = {"engine": model.engine, "threads": threads, "providers": model.providers}
-    request = {"path": str(path), "run": bool(users), "open": how}
+    others = running_edgecams(subject.root)
+    wish = wish_of(model, loaded.folder)
+    request = {
+        "path": str(path),
+        "run": bool(users),
+        "open": how,
+        # Many accelerators serve one process only.
+        "delegate": None if others else wish.delegate,
+        "delegate_options": wish.options,
+        "patience_s": RUN_S / 2,
+    }
     answer = probe("model", request, deadline_s=RUN_S)
     if answer.crashed:
         remedy = "convert the model again with a current converter, update the runtime, or use another model"
@@ -45,3 +59,17 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         else:
             text += "; no camera uses it, so it was not run"
         yield Finding(Area.MODELS, name, Verdict.OK, text)
+        if users and others and wish.delegate not in {AUTO, CPU}:
+            text = f"left alone, since {others[0]} may use it; its info says what serves"
+            yield Finding(Area.MODELS, f"{name} on {model.delegate}", Verdict.SKIPPED, text)
+        elif (accelerator := values.get("accelerator")) is not None:
+            yield _judge(name, accelerator)
+
+
+def _judge(name: str, accelerator: dict[str, Any]) -> Finding:
+    """What became of its delegate; never an error, since the CPU runs the model."""
+    if accelerator["why"]:
+        return told(Area.MODELS, f"{name} on its delegate", accelerator["why"], Verdict.WARNING)
+    share = f"{accelerator['delegated']} of {accelerator['operators']} operators"
+    text = f"it runs {share}, and says of the test picture what the CPU says"
+    return Finding(Area.MODELS, f"{name} on {accelerator['delegate']}", Verdict.OK, text)

@@ -72,8 +72,17 @@ DELEGATES = (
         custom_op="ethos-u",
     ),
     Delegate(
+        name="qnn",
+        devices=("Qualcomm DSP",),
+        libraries=("libQnnTFLiteDelegate.so",),
+        get_library=f"{_BOARD_IMAGE}, or from Qualcomm's AI Engine Direct SDK",
+        options={"backend_type": "htp"},
+        suits="float32, int8 and uint8 models",
+        dtypes=("float32", "int8", "uint8"),
+    ),
+    Delegate(
         name="hexagon",
-        devices=(),
+        devices=("Qualcomm DSP",),
         libraries=("libhexagon_delegate.so",),
         get_library=f"{_BOARD_IMAGE}, as do the libhexagon_nn_skel libraries beside it",
         suits="int8 or uint8 models",

@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from made_machine import write, write_process
+from moody_delegate import MoodyDelegate
 from mosquitto import free_port
 from program import write_pictures
 
@@ -256,13 +257,14 @@ def test_what_is_neither_plugged_in_nor_installed_is_skipped(machine: Path) -> N
         Verdict.WARNING,
         Verdict.SKIPPED,
     )
+    assert "plug in: Coral Edge TPU (PCIe); then: install it" in absent.found
     assert lonely.remedy == "install it"
     assert "Hailo" in other.found
 
 
 def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> None:
     """The names in the table are those of the search."""
-    for name in ("apex_0", "ethosu0", "galcore", "accel/accel0"):
+    for name in ("apex_0", "ethosu0", "galcore", "fastrpc-cdsp", "accel/accel0"):
         path = machine / "dev" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -318,3 +320,42 @@ def test_the_runtime_is_judged_with_the_numpy_beside_it(
 def test_this_python_has_what_edgecam_needs() -> None:
     """The probes really load the libraries."""
     assert {finding.verdict for finding in runtime.look(on("x86_64", 11))} == {Verdict.OK}
+
+
+@pytest.mark.parametrize("delegate", DELEGATES, ids=lambda delegate: delegate.name)
+def test_each_preset_says_in_one_line_what_it_needs(delegate: Delegate) -> None:
+    """Whoever has the stick in a drawer learns what to do with it."""
+    found = accelerators.judge(delegate, Answer({"library": None, "is_delegate": False}), device=None)
+    assert found.verdict is Verdict.SKIPPED
+    assert delegate.get_library in found.found
+
+
+@pytest.mark.parametrize("mood", ["work", "refuse", "abort"])
+def test_a_models_delegate_is_tried_as_run_does(subject: MakeSubject, tmp_path: Path, mood: str) -> None:
+    """In a child of its own; what it refuses is told with the remedy, and no error, as the CPU serves."""
+    moody = MoodyDelegate(tmp_path)
+    moody.tell(mood)
+    options = {"control": str(moody.control)}
+    config = {
+        "path": "efficientnet_lite0_160_int8",
+        "delegate": "./libmoody.so",
+        "delegate_options": options,
+    }
+    cpu, found = models.look(subject(models={"default": config}), "default")
+    assert cpu.verdict is Verdict.OK
+    assert "litert/cpu" in cpu.found
+    if mood == "work":
+        assert (found.verdict, found.name) == (Verdict.OK, "default on external")
+        assert "it runs 9 of 60 operators" in found.found
+    else:
+        said = {"refuse": "no device found", "abort": "its process ended during inference"}[mood]
+        assert (found.verdict, said in found.found) == (Verdict.WARNING, True)
+
+
+def test_the_delegate_of_a_running_edgecam_is_left_alone(subject: MakeSubject, machine: Path) -> None:
+    """Most accelerators serve one process: asking would cost the service its own."""
+    write_process(machine, 12, "edgecam", "run")
+    config = {"path": "efficientnet_lite0_160_int8", "delegate": "coral"}
+    _, found = models.look(subject(models={"default": config}), "default")
+    assert found.verdict is Verdict.SKIPPED
+    assert "edgecam run (pid 12)" in found.found

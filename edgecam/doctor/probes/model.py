@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from pathlib import Path
 from typing import Any
 
-from edgecam.inference.engine import open_engine
+from edgecam.inference.choice import Wish
+from edgecam.inference.engine import Engine, open_engine
+from edgecam.inference.isolated import Change
 from edgecam.model.bare import bare_model
+from edgecam.model.model import Model
 from edgecam.model.store import load_model
+from edgecam.pipeline.delegation import with_delegate
 
 
 def look(request: dict[str, Any]) -> dict[str, Any]:
-    """Load the model at `path`; with `run`, open its `engine` as `edgecam run` does.
+    """Load the model at `path`; with `run`, open its `engine` as `edgecam run` does, and then its `delegate`.
 
     Returns:
-        `name`, `labels` (how many), and with `run`: `engine`, `took_ms` for one inference after the first.
+        `name`, `labels` (how many), and with `run`: `engine`, `took_ms` for one inference after the first,
+        and `accelerator`: what became of the delegate, None if there is none.
     """
     path = Path(request["path"])
     model = bare_model(path) if path.is_file() else load_model(path)
@@ -28,4 +34,26 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         began_s = time.perf_counter()
         run_self_test(engine, model)
         took_ms = (time.perf_counter() - began_s) * 1000
-        return {**values, "engine": engine.info.name, "took_ms": round(took_ms, 1)}
+        accelerator = None if request["delegate"] is None else _accelerator(engine, model, request)
+        return {
+            **values,
+            "engine": engine.info.name,
+            "took_ms": round(took_ms, 1),
+            "accelerator": accelerator,
+        }
+
+
+def _accelerator(engine: Engine, model: Model, request: dict[str, Any]) -> dict[str, Any] | None:
+    changes: queue.Queue[Change] = queue.Queue()
+    wish = Wish(request["delegate"], request["delegate_options"])
+    served = with_delegate(engine, model, wish, timeout_ms=None, told=changes.put)
+    if served is engine:
+        return None
+    with served:
+        change = changes.get(timeout=request["patience_s"])
+        return {
+            "delegate": change.info.delegate,
+            "why": change.why,
+            "delegated": change.delegated,
+            "operators": change.operators,
+        }
