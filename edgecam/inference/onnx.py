@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.errors import EngineError
+from edgecam.errors import EngineError, ModelError
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
 from edgecam.inference.memory import give_back_memory
+from edgecam.model.graph import Graph, read_graph
 from edgecam.model.onnx_file import SUFFIX, channels_first
 from edgecam.records import TensorSpec
 
@@ -66,10 +67,12 @@ class OnnxEngine:
             ) from error
         self._session: Any = session
         shape = _fixed(ends[0].shape)
+        quantized = _read(path)
         self._channels_first = channels_first(shape)
         if self._channels_first:
             shape = [shape[0], shape[2], shape[3], shape[1]]
-        self.input, self.output = _spec(ends[0], shape), _spec(ends[1], _fixed(ends[1].shape))
+        self.input = _spec(ends[0], shape, quantized.inputs)
+        self.output = _spec(ends[1], _fixed(ends[1].shape), quantized.outputs)
         self.info = EngineInfo("onnxruntime", runtime.__version__, _delegate(session), threads)
         self._dtype = np.dtype(self.input.dtype) if ends[0].type in _DTYPES else None
 
@@ -133,9 +136,19 @@ def _fixed(shape: Sequence[Any]) -> list[int]:
     return [size if isinstance(size, int) and size > 0 else 1 for size in shape]
 
 
-def _spec(end: Any, shape: Sequence[int]) -> TensorSpec:
+def _read(path: Path) -> Graph:
+    """The session does not say how a quantized end is read; the file does."""
+    try:
+        return read_graph(path)
+    except ModelError as error:
+        raise EngineError(str(error)) from error
+
+
+def _spec(end: Any, shape: Sequence[int], described: Sequence[TensorSpec]) -> TensorSpec:
     dtype = _DTYPES.get(end.type, str(end.type))
-    return TensorSpec(name=end.name, shape=tuple(shape), dtype=dtype, scale=None, zero_point=None)
+    same = next((spec for spec in described if spec.name == end.name), None)
+    scale, zero_point = (None, None) if same is None else (same.scale, same.zero_point)
+    return TensorSpec(name=end.name, shape=tuple(shape), dtype=dtype, scale=scale, zero_point=zero_point)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,8 +6,10 @@ cannot keep the reader busy. Field numbers are those of onnx.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
+from struct import calcsize, unpack
 
 from edgecam.errors import ModelError
 from edgecam.model.network import Operator, Subgraph, Tensor
@@ -22,6 +24,8 @@ _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
 }  # fmt: skip
+# They move values and change none.
+_MOVERS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Identity"})
 _ITEM_BYTES = {"8": 1, "16": 2, "32": 4, "64": 8}
 
 Field = tuple[int, int | memoryview]
@@ -54,8 +58,9 @@ def read_onnx(data: bytes, *, name: str) -> Subgraph:
 
 def _graph(fields: list[Field], name: str) -> Subgraph:
     """Fields of GraphProto: 1 node, 5 initializer, 11 input, 12 output, 13 what is between them."""
-    constants = [_constant(_block(value), name) for number, value in fields if number == 5]  # noqa: PLR2004
-    known = {tensor.name for tensor in constants}
+    stored = [list(_fields(_block(value))) for number, value in fields if number == 5]  # noqa: PLR2004
+    constants = [_constant(entry, name) for entry in stored]
+    known = {tensor.name: _scalar(entry, tensor) for entry, tensor in zip(stored, constants, strict=True)}
     ends = {
         which: [_end(_block(value), as_picture=which == 11) for number, value in fields if number == which]  # noqa: PLR2004
         for which in (11, 12, 13)
@@ -81,16 +86,49 @@ def _graph(fields: list[Field], name: str) -> Subgraph:
             )
         )
     return Subgraph(
-        tuple(tensors.values()),
+        _scaled(list(tensors.values()), steps, known),
         tuple(steps),
         tuple(places[tensor.name] for tensor in inputs),
         tuple(places[tensor.name] for tensor in ends[12]),
     )
 
 
-def _constant(block: memoryview, file: str) -> Tensor:
+def _scaled(
+    tensors: list[Tensor], steps: Sequence[Operator], known: Mapping[str, float | None]
+) -> tuple[Tensor, ...]:
+    """The tensors with the scales that a quantized input is read with, and a quantized output made with."""
+    sources = {step.outputs[0]: step.inputs[0] for step in steps if step.name in _MOVERS and step.outputs}
+    for step in steps:
+        ends = {"DequantizeLinear": step.inputs, "QuantizeLinear": step.outputs}.get(step.name)
+        if not ends or len(step.inputs) < 2 or step.inputs[1] < 0:  # noqa: PLR2004 - values, scale, zero point
+            continue
+        scale = known.get(tensors[step.inputs[1]].name)
+        zero_point = known.get(tensors[step.inputs[2]].name) if len(step.inputs) > 2 else 0  # noqa: PLR2004
+        if scale is not None and zero_point is not None:
+            place: int | None = ends[0]
+            while place is not None and place >= 0:
+                tensors[place] = replace(tensors[place], scales=(scale,), zero_points=(int(zero_point),))
+                place = sources.pop(place, None)
+    return tuple(tensors)
+
+
+def _scalar(fields: Sequence[Field], tensor: Tensor) -> float | None:
+    """The value of a constant that has one; 4 float_data, 5 int32_data, 9 raw_data."""
+    kind = {"float32": "<f", "int8": "<b", "uint8": "<B"}.get(tensor.dtype)
+    if tensor.elements != 1 or kind is None:
+        return None
+    for number, value in fields:
+        if number == 9 and isinstance(value, memoryview) and len(value) == calcsize(kind):  # noqa: PLR2004
+            return float(unpack(kind, value)[0])
+        if number == 4 and isinstance(value, memoryview) and len(value) == 4:  # noqa: PLR2004
+            return float(unpack("<f", value)[0])
+        if number == 5:  # noqa: PLR2004
+            return next(map(float, _numbers(value)), None)
+    return None
+
+
+def _constant(fields: Sequence[Field], file: str) -> Tensor:
     """TensorProto: 1 dims, 2 data_type, 8 name, 14 data_location."""
-    fields = list(_fields(block))
     if any(number == 14 and value == 1 for number, value in fields):  # noqa: PLR2004
         # Another file is in no SHA-256.
         raise ModelError(f"{file}: keeps weights in another file; save it as one file")

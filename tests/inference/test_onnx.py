@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,22 @@ def test_scores_are_those_of_litert(tmp_path: Path, batch: str | int, *, channel
             scores = engine.invoke(picture)
             assert scores.shape == (4,)
             np.testing.assert_allclose(scores, reference.invoke(picture), atol=1e-4)
+
+
+@pytest.mark.parametrize("channels_first", [True, False])
+def test_a_quantized_file_says_how_its_ends_are_read(tmp_path: Path, *, channels_first: bool) -> None:
+    """Scales stand in the operators at both ends; pixels and scores go through them as in a `.tflite`."""
+    pytest.importorskip("onnxruntime")
+    model = bare_model(write(tmp_path, channels_first=channels_first, quantized=True))
+    other = tmp_path / "net.tflite"
+    other.write_bytes(make(replace(TINY, dtype="uint8")))
+    with open_engine(model, threads=1) as engine, LiteRtEngine(other, threads=1) as reference:
+        assert (engine.input.scale, engine.input.zero_point) == (1 / 128, 128)
+        assert (engine.output.scale, engine.output.zero_point) == (1 / 256, 0)
+        picture = np.random.default_rng(0).integers(0, 256, TINY.shape).astype(np.uint8)
+        off = engine.invoke(picture).astype(int) - reference.invoke(picture)
+    # The other's logits are quantized, too: a step of theirs is an eighth, of a score of 1/4 at most 8 steps.
+    assert np.abs(off).max() <= 8
 
 
 def test_the_file_is_described_without_the_runtime(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from make_tiny_model import Tiny, weights
 from numpy.typing import NDArray
 
-_FLOAT = 1
+_FLOAT, _BYTE = 1, 2
 
 
 def make_onnx(
@@ -19,6 +20,7 @@ def make_onnx(
     sides: str | None = None,
     shapes: bool = False,
     external: bool = False,
+    quantized: bool = False,
 ) -> bytes:
     """The file.
 
@@ -29,28 +31,38 @@ def make_onnx(
         sides: a name for height and width that are free.
         shapes: says of what shape the tensors between input and output are.
         external: claims that the weights are in another file.
+        quantized: uint8 in and out, with the scales of the `.tflite`; the weights stay as they are.
     """
     _, height, width, channels = tiny.shape
     matrix = weights(tiny)
+    picture = "real picture" if quantized else "picture"
     if channels_first:
         kernel = matrix.reshape(tiny.classes, height, width, channels).transpose(0, 3, 1, 2)
-        nodes = [_node("Conv", ["picture", "weights"], "raw"), _node("Flatten", ["raw"], "logits")]
+        nodes = [_node("Conv", [picture, "weights"], "raw"), _node("Flatten", ["raw"], "logits")]
         stored = kernel
         ends = [batch, channels, sides or height, sides or width]
         between = [("raw", [batch, tiny.classes, 1, 1])]
     else:
-        nodes = [_node("Flatten", ["picture"], "flat"), _node("MatMul", ["flat", "weights"], "logits")]
+        nodes = [_node("Flatten", [picture], "flat"), _node("MatMul", ["flat", "weights"], "logits")]
         stored = matrix.T
         ends = [batch, sides or height, sides or width, channels]
         between = [("flat", [batch, matrix.shape[1]]), ("logits", [batch, tiny.classes])]
-    nodes.append(_node("Softmax", ["logits"], "scores"))
+    nodes.append(_node("Softmax", ["logits"], "real scores" if quantized else "scores"))
+    constants = [_tensor("weights", stored, external=external)]
+    if quantized:
+        nodes.insert(0, _node("DequantizeLinear", ["picture", "scale", "zero"], picture))
+        nodes.append(_node("QuantizeLinear", ["real scores", "out scale", "out zero"], "scores"))
+        for name, value in (("scale", 1 / 128), ("out scale", 1 / 256)):
+            constants.append(_tensor(name, np.array(value, np.float32)))
+        for name, value in (("zero", 128), ("out zero", 0)):
+            constants.append(_tensor(name, np.array(value, np.uint8)))
     graph = b"".join(
         (
             *(_block(1, node) for node in nodes),
             _block(2, b"tiny"),
-            _block(5, _tensor("weights", stored, external=external)),
-            _block(11, _end("picture", ends)),
-            _block(12, _end("scores", [batch, tiny.classes])),
+            *(_block(5, constant) for constant in constants),
+            _block(11, _end("picture", ends, kind=_BYTE if quantized else _FLOAT)),
+            _block(12, _end("scores", [batch, tiny.classes], kind=_BYTE if quantized else _FLOAT)),
             *(_block(13, _end(name, shape)) for name, shape in between if shapes),
         )
     )
@@ -63,21 +75,22 @@ def _node(kind: str, inputs: Iterable[str], output: str) -> bytes:
     return given + _block(2, output.encode()) + _block(4, kind.encode())
 
 
-def _tensor(name: str, values: NDArray[np.float32], *, external: bool) -> bytes:
+def _tensor(name: str, values: NDArray[Any], *, external: bool = False) -> bytes:
     dims = b"".join(_number(1, size) for size in values.shape)
     place = _number(14, 1) if external else b""
-    return dims + _number(2, _FLOAT) + _block(8, name.encode()) + _block(9, values.tobytes()) + place
+    kind = _number(2, _FLOAT if values.dtype == np.float32 else _BYTE)
+    return dims + kind + _block(8, name.encode()) + _block(9, values.tobytes()) + place
 
 
-def _end(name: str, shape: Sequence[str | int]) -> bytes:
+def _end(name: str, shape: Sequence[str | int], *, kind: int = _FLOAT) -> bytes:
     dims = b"".join(
         _block(
             1, _block(2, size.encode()) if isinstance(size, str) else b"" if size < 0 else _number(1, size)
         )
         for size in shape
     )
-    kind = _block(1, _number(1, _FLOAT) + _block(2, dims))
-    return _block(1, name.encode()) + _block(2, kind)
+    tensor = _block(1, _number(1, kind) + _block(2, dims))
+    return _block(1, name.encode()) + _block(2, tensor)
 
 
 def _number(field: int, value: int) -> bytes:
