@@ -58,14 +58,15 @@ def _die_with(parent: int) -> None:
 
 
 def _open(asked: dict[str, Any]) -> Engine:
-    path, use = Path(asked["model"]), DelegateUse(**asked["delegate"])
+    path = Path(asked["model"])
+    use = DelegateUse(**asked["delegate"]) if asked["delegate"] else None
     _check_file(path, asked["sha256"], use)
     return load_engine(asked["engine"], EngineRequest(path, threads=asked["threads"], delegate=use))
 
 
-def _check_file(path: Path, sha256: str, use: DelegateUse) -> None:
+def _check_file(path: Path, sha256: str, use: DelegateUse | None) -> None:
     """Raises LastingError: it is not the file that the card names for this delegate."""
-    if not sha256:
+    if use is not None and not sha256:
         raise LastingError(
             f"{path.parent}: no file that was compiled for {use.name} is named in a card; put one there as "
             f"{path.name}, and name it under `twins` in card.yaml (docs/models.md)"

@@ -44,7 +44,8 @@ class Order:
     """Of that file; empty: no card names it."""
     engine: str
     """As `load_engine` calls it."""
-    delegate: DelegateUse
+    delegate: DelegateUse | None
+    """None: its engine runs on the CPU, to measure what a child costs."""
     threads: int
     input: TensorSpec
     """What the tensors have to be: those of the CPU's engine, which stands in."""
@@ -75,7 +76,8 @@ class ChildProcess:
         self.opened: Description | None = None
         """What really runs; None until `open` has returned."""
         self._order = order
-        self._name = f"{order.model}: the delegate {order.delegate.name}"
+        what = f"the delegate {order.delegate.name}" if order.delegate else f"the engine {order.engine}"
+        self._name = f"{order.model}: {what}"
         self._number = 0
         memory = os.memfd_create("edgecam-tensors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
@@ -99,7 +101,7 @@ class ChildProcess:
             "sha256": order.sha256,
             "engine": order.engine,
             "threads": order.threads,
-            "delegate": asdict(order.delegate),
+            "delegate": asdict(order.delegate) if order.delegate else None,
         }
         opened = Description.decode(self._ask(json.dumps(asked).encode(), deadline_s, "opening"))
         for what, found, wanted in (
@@ -111,7 +113,7 @@ class ChildProcess:
                     f"{self._name}: its {what} is {found}, the CPU's is {wanted}; "
                     "compile it from the very model that it stands beside"
                 )
-        if opened.delegated == 0:
+        if order.delegate is not None and opened.delegated == 0:
             raise LastingError(
                 f"{self._name} takes over none of the {opened.operators} operators; "
                 "use a model that suits it, or delegate: cpu"

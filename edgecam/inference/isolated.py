@@ -80,7 +80,7 @@ class IsolatedEngine:
         self.last_change: Change | None = None
         """None: the child is being started for the first time."""
         self._cpu = cpu
-        self._name = order.delegate.name
+        self._name = order.delegate.name if order.delegate else order.engine
         self._told = told
         self._deadline = InvokeDeadline(None if timeout_ms is None else timeout_ms / 1e3)
         began_ns = time.monotonic_ns()

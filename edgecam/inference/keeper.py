@@ -64,6 +64,7 @@ class Keeper:
         budget: RestartBudget,
     ) -> None:
         self._order, self._known = order, known
+        self._name = order.delegate.name if order.delegate else order.engine
         self._serves, self._fails = serves, fails
         self._signs = signs
         self._seen: object = None
@@ -71,7 +72,7 @@ class Keeper:
         self._closing = Event()
         self._child: ChildProcess | None = None
         """Whatever child there is; written by the keeper's thread alone."""
-        self._thread = Thread(target=self._keep, name=f"delegate-{order.delegate.name}", daemon=True)
+        self._thread = Thread(target=self._keep, name=f"delegate-{self._name}", daemon=True)
 
     def start(self) -> None:
         """Begin; until `close`."""
@@ -130,7 +131,7 @@ class Keeper:
             if isinstance(error, LastingError):
                 self._budget.lasts()
         except Exception as error:  # whatever it is, the next child must be started
-            log.exception("delegate's keeper surprised delegate=%s", self._order.delegate.name)
+            log.exception("delegate's keeper surprised delegate=%s", self._name)
             fault = f"{type(error).__name__}: {error}"
         else:
             fault = ""
@@ -146,9 +147,7 @@ class Keeper:
         """While it serves; raises EngineError: it does so no more."""
         while not child.failed.wait(_LOOK_EVERY_S):
             if not child.is_alive():
-                raise EngineError(
-                    f"the process of the delegate {self._order.delegate.name} has ended by itself"
-                )
+                raise EngineError(f"the process of the delegate {self._name} has ended by itself")
             is_idle = time.monotonic() - child.answered_s >= _IDLE_S
             if is_idle and child.in_use.acquire(blocking=False):
                 try:
@@ -165,7 +164,7 @@ class Keeper:
         off = np.abs(found - expected).max() / max(np.ptp(expected), np.finfo(np.float32).tiny)
         if not off <= _TOLERANCE:
             raise EngineError(
-                f"the delegate {self._order.delegate.name} computes wrong results: its scores for the known "
+                f"the delegate {self._name} computes wrong results: its scores for the known "
                 f"picture are off by {off:.0%} of the CPU's range, and {_TOLERANCE:.0%} is allowed; "
                 "update its library or driver"
             )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import contenders, speed, startup
+from benchmarks import contenders, isolation, speed, startup
 from benchmarks.broker import mosquitto
 from benchmarks.rows import table
 from benchmarks.speed import Round
@@ -107,6 +107,11 @@ def startup_targets(starts: Sequence[Start]) -> list[Target]:
     ]  # fmt: skip
 
 
+def isolation_targets(added_ms: Sequence[float]) -> list[Target]:
+    """Of an accelerator's child process."""
+    return [Target("an engine in a child process: what it costs a frame", added_ms, 0.3, unit="ms")]
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """Nearest rank."""
     return sorted(values)[-(-percent * len(values) // 100) - 1]
@@ -147,7 +152,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="edgecam-bench-") as name, mosquitto(Path(name)) as port:
         rounds = list(speed.measure(Path(name), port, repeats=options.repeats, seconds=options.seconds))
         starts = list(startup.measure(Path(name), port, repeats=options.repeats))
-        targets = speed_targets(rounds) + startup_targets(starts)
+        added_ms = list(isolation.measure(speed.MODEL, repeats=options.repeats))
+        targets = speed_targets(rounds) + startup_targets(starts) + isolation_targets(added_ms)
         for target in targets:
             print(target.line())
         print(context(rounds))

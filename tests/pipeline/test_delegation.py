@@ -101,6 +101,7 @@ def test_a_named_library_runs_in_a_child_and_says_which_model_it_is_for(load: Lo
     with open_served(loaded, assemble(loaded), lambda *change: told.append(change), "m") as engine:
         assert isinstance(engine, IsolatedEngine)
         use = engine._keeper._order.delegate
+        assert use is not None
         assert use.libraries == (str(tmp_path / "libmoody.so"),)
         assert use.options == {"control": "nowhere", "core": "1"}
         while not told:
