@@ -129,6 +129,9 @@ def classify(
     std: Std = None,
     *,
     top: Annotated[int, typer.Option(help="How many classes to name.", min=1)] = 5,
+    engine: Annotated[
+        str, typer.Option(help="What runs it: litert, tflite-runtime, onnx, tflm, …; auto: by the file.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads of the engine.", min=1, max=64)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -142,6 +145,7 @@ def classify(
         mean=_numbers(mean, "--mean"),
         std=_numbers(std, "--std"),
         top=top,
+        engine=engine,
         threads=threads,
         as_json=as_json,
     )

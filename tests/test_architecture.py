@@ -45,7 +45,9 @@ ROOMS = {
     "capture": room("records errors config", "numpy cv2 picamera2 libcamera"),
     "model": room("records errors config", "numpy yaml tflite"),
     "vision": room("records model", "numpy cv2"),
-    "inference": room("records errors model vision", "numpy ai_edge_litert tflite_runtime onnxruntime"),
+    "inference": room(
+        "records errors model vision", "numpy ai_edge_litert tflite_runtime onnxruntime tflite_micro"
+    ),
     "decision": room("records", "numpy"),
     "publish": room("records reports errors backoff broker_url tls", "paho amqtt pydantic"),
     "appliance": room("records reports errors", "prometheus_client"),

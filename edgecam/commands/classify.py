@@ -13,6 +13,7 @@ from rich.progress import track
 from edgecam.capture.images import list_pictures, read_picture
 from edgecam.errors import EdgecamError, UnreadableFrame, UsageError
 from edgecam.inference.engine import Engine, open_engine
+from edgecam.inference.engines import AUTO
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.records import Prediction
@@ -32,6 +33,7 @@ def classify(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     top: int = 5,
+    engine: str = AUTO,
     threads: int | None = None,
     as_json: bool = False,
 ) -> None:
@@ -39,11 +41,12 @@ def classify(
 
     Args:
         pictures: files, or folders of pictures.
-        model: a model directory, a bare `.tflite`, or a shipped model's name.
-        labels: for a bare `.tflite`, as for `bare_model`.
+        model: a model directory, a bare `.tflite` or `.onnx`, or a shipped model's name.
+        labels: for a bare file, as for `bare_model`.
         mean: likewise.
         std: likewise.
         top: how many classes to name.
+        engine: its name; `auto` chooses by the model's file and by what is installed.
         threads: of the engine; None: chosen from the machine's cores.
         as_json: a line of docs/schemas/classify.schema.json per picture.
 
@@ -55,8 +58,8 @@ def classify(
     paths = list(_expand(pictures))
     loaded = load_classifier(model, labels=labels, mean=mean, std=std)
     unreadable = 0
-    with open_engine(loaded, threads=threads) as engine:
-        see = Classifier(loaded, engine, top=top)
+    with open_engine(loaded, engine=engine, threads=threads) as opened:
+        see = Classifier(loaded, opened, top=top)
         for path in _with_progress(paths):
             try:
                 prediction = see(path)
@@ -72,18 +75,18 @@ def classify(
 def load_classifier(
     model: str, *, labels: Path | None, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> Model:
-    """The model of a model directory, of a bare `.tflite`, or of a shipped model's name.
+    """The model of a model directory, of a bare file, or of a shipped model's name.
 
     Raises:
         ModelError: there is none, or it cannot be used.
-        UsageError: an option for a bare `.tflite` was given with a model directory.
+        UsageError: an option for a bare file was given with a model directory.
     """
     place = find_model(model, folder=Path())
     if not place.is_dir():
         return bare_model(place, labels=labels, mean=mean, std=std)
     if labels or mean or std:
         raise UsageError(
-            f"--labels, --mean and --std are for a bare .tflite; {place} has its own card: change it there"
+            f"--labels, --mean and --std are for a bare file; {place} has its own card: change it there"
         )
     return load_model(place)
 

@@ -99,13 +99,18 @@ def open_engine(
     Raises:
         EngineError: no such engine is installed, it refuses the model, or it computes wrong results.
     """
+    from edgecam.inference.apart import ChildEngine
     from edgecam.inference.contract import check_contract
-    from edgecam.inference.engines import AUTO, EngineRequest, engine_for, load_engine
+    from edgecam.inference.engines import APART, AUTO, EngineRequest, engine_for, load_engine
     from edgecam.inference.self_test import run_self_test
 
     chosen = threads if threads is not None else default_threads(os.cpu_count())
     name = engine_for(model.path) if engine == AUTO else engine
-    opened = load_engine(name, EngineRequest(model.path, threads=chosen, providers=tuple(providers)))
+    opened: Engine
+    if name in APART:
+        opened = ChildEngine(model, name, threads=chosen)
+    else:
+        opened = load_engine(name, EngineRequest(model.path, threads=chosen, providers=tuple(providers)))
     try:
         check_contract(opened, model)
         first_ms = run_self_test(opened, model)

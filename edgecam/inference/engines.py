@@ -48,9 +48,18 @@ _OWN = {
         ("compiled", "compiled:open_compiled"),
         ("onnx", "onnx:open_onnx"),
         ("hailo", "hailo:open_hailo"),
+        ("tflm", "tflm:open_tflm"),
     )
 }
 _BY_ENDING = {".onnx": "onnx", ".hef": "hailo"}
+
+
+APART = frozenset({"tflm"})
+"""These may end their process, so `open_engine` gives them one of their own."""
+_NOT_SERVING = {
+    "compiled": "it is for accelerators: leave engine: auto, and set delegate: openvino or webgpu",
+    "tflm": "TFLite Micro is for looking at models for microcontrollers: edgecam classify --engine tflm",
+}
 
 
 def engine_names() -> tuple[str, ...]:
@@ -82,6 +91,12 @@ def engine_for(path: Path) -> str:
 def takes_providers(engine: str, path: Path) -> bool:
     """Whether `EngineRequest.providers` counts for the engine, or for the one that `auto` takes."""
     return engine == "onnx" or (engine == AUTO and _BY_ENDING.get(path.suffix) == "onnx")
+
+
+def why_not_serving(engine: str) -> str:
+    """Why an engine is not for cameras, and what it is for; empty: it is."""
+    why = _NOT_SERVING.get(engine)
+    return f'expected an engine for cameras, got "{engine}": {why}' if why else ""
 
 
 def unknown_engine(name: str) -> str:

@@ -25,7 +25,10 @@ from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import chatter_caught
 from edgecam.records import TensorSpec
 
-_RUNTIMES = (("litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime"))
+_RUNTIMES = (
+    ("litert", "ai_edge_litert", "`pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer)"),
+    ("tflite-runtime", "tflite_runtime", "`pip install 'edgecam[tflite]'` (Python 3.11, numpy 1)"),
+)
 _MOST_REASON_CHARS = 200
 # SystemError: tflite_runtime beside numpy 2.
 _CUSTOM = re.compile(r"unresolved custom op: (\S+)")
@@ -53,9 +56,8 @@ def find_runtime(wanted: str | None = None) -> Runtime:
     Raises:
         EngineError: there is none; says how to install one.
     """
-    for name, package in _RUNTIMES:
-        if wanted not in {None, name}:
-            continue
+    possible = [row for row in _RUNTIMES if wanted in {None, row[0]}]
+    for name, package, _ in possible:
         try:
             module = importlib.import_module(f"{package}.interpreter")
         except ImportError:
@@ -63,10 +65,7 @@ def find_runtime(wanted: str | None = None) -> Runtime:
         version = getattr(importlib.import_module(package), "__version__", "unknown")
         return Runtime(name, str(version), module.Interpreter, module)
     what = "no TFLite runtime is" if wanted is None else f"{wanted} is not"
-    raise EngineError(
-        f"{what} installed: `pip install ai-edge-litert` (64-bit Linux, Python 3.10 or newer), "
-        "or on 32-bit ARM with Python 3.11 `pip install 'edgecam[tflite]'`"
-    )
+    raise EngineError(f"{what} installed: {', or '.join(remedy for _, _, remedy in possible)}")
 
 
 class LiteRtEngine:
