@@ -31,7 +31,7 @@ _RUNTIMES = (
 )
 _MOST_REASON_CHARS = 200
 # SystemError: tflite_runtime beside numpy 2.
-_CUSTOM = re.compile(r"unresolved custom op: (\S+)")
+_CUSTOM = re.compile(r"unresolved custom op: ([\w-]+)")
 _REFUSALS = (ValueError, RuntimeError, SystemError, OSError)
 
 
@@ -102,7 +102,7 @@ class LiteRtEngine:
             kind = LastingError if _CUSTOM.search(str(error)) else EngineError
             raise kind(
                 f"{path}: {runtime.name} {runtime.version} refuses the model: {_reason(error)}; "
-                f"{_remedy(error)}"
+                f"{_remedy(error, name)}"
             ) from error
         self._interpreter: Any = interpreter
         self.input, self.output = (_spec(detail) for detail in details)
@@ -213,11 +213,13 @@ def _reason(error: BaseException) -> str:
     return (first or type(error).__name__)[:_MOST_REASON_CHARS]
 
 
-def _remedy(error: BaseException) -> str:
+def _remedy(error: BaseException, running_on: str) -> str:
     if isinstance(error, SystemError):
         return "tflite-runtime needs numpy 1: `pip install 'numpy<2'`"
     found = _CUSTOM.search(str(error))
     delegate = compiled_for(found[1]) if found else None
+    if delegate is not None and delegate.name == running_on:
+        return "compile it for this very device with a current compiler, or update the delegate's library"
     if delegate is not None:
         return (
             f"it was compiled for the delegate {delegate.name}: name it under twins: {delegate.name} in the "

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +16,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from moody_delegate import MoodyDelegate
 from numpy.typing import NDArray
 
-from edgecam.errors import EngineError
+from edgecam.errors import EngineError, LastingError
+from edgecam.inference.delegates import use_of
 from edgecam.inference.engine import default_threads, open_engine
 from edgecam.inference.litert import LiteRtEngine, find_runtime
 from edgecam.inference.self_test import synthetic_picture
@@ -123,6 +126,28 @@ def test_a_runtimes_refusal_is_one_line_with_its_reason(make: Make) -> None:
     assert "net.tflite: " in said
     assert "refuses the model: Encountered unresolved custom op: some-op; " in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(("operator", "preset"), [("edgetpu-custom-op", "coral"), ("ethos-u", "ethosu")])
+def test_a_model_compiled_for_an_accelerator_names_the_delegate_that_it_needs(
+    make: Make, tmp_path: Path, operator: str, preset: str
+) -> None:
+    """On the CPU as on another delegate; on its own, its library is wrong. Trying again is of no use."""
+    moody = MoodyDelegate(tmp_path)
+    path = make(custom_op=operator)
+    for delegate in (None, use_of(str(moody.library), {})):
+        with pytest.raises(LastingError, match=f"for the delegate {preset}: name it under twins: {preset}"):
+            LiteRtEngine(path, threads=1, delegate=delegate)
+    own = replace(use_of(preset, {}), libraries=(str(moody.library),))
+    with pytest.raises(LastingError, match="compile it for this very device"):
+        LiteRtEngine(path, threads=1, delegate=own)
+
+
+@pytest.mark.shared_data
+def test_a_published_twin_needs_its_delegate(shared_data: Path) -> None:
+    """As edgetpu_compiler writes it."""
+    with pytest.raises(LastingError, match="compiled for the delegate coral"):
+        LiteRtEngine(shared_data / "models" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite", threads=1)
 
 
 def test_no_runtime_names_the_remedy(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
