@@ -84,6 +84,8 @@ class Shot:
     basis: AgeBasis
     full: FullPicture | None = None
     """None: `image` is all there is."""
+    outputs: NDArray[np.float32] | None = None
+    """(classes,): what a network on the camera's sensor said of it; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +101,8 @@ class Frame:
     basis: AgeBasis
     full: FullPicture | None = None
     """None: `image` is all there is."""
+    outputs: NDArray[np.float32] | None = None
+    """(classes,): what a network on the camera's sensor said of it; None: there is none."""
 
     def for_people(self) -> Image:
         """The largest picture that is to be had; copied here, so not for the frame's own path."""

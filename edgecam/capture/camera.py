@@ -14,6 +14,18 @@ from edgecam.records import Shot
 
 _STALL_S = 3.0
 _STALL_PERIODS = 5
+# A sensor takes a network of some megabytes in a minute or several.
+_NETWORK_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class SensorNetwork:
+    """A network that runs on the camera's own sensor."""
+
+    path: Path
+    """Its file, which the camera is given."""
+    keeps_shape: bool
+    """True: it sees the middle of the picture, in its own shape; False: all of it, squashed."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,18 @@ class CameraSettings:
     """Picamera2 controls."""
     folder: Path = Path()
     """What a recording's relative path refers to."""
+    network: SensorNetwork | None = None
+    """Of a Picamera2 camera whose sensor runs one: each frame comes with its answer, and none without."""
 
     @property
     def stall_s(self) -> float:
         """Silence after which a live source counts as lost: 3 s, or five frame periods if that is longer."""
         return max(_STALL_S, _STALL_PERIODS / self.fps)
+
+    @property
+    def upload_s(self) -> float:
+        """How long the first frame may take beyond what opening takes: the sensor gets its network."""
+        return 0.0 if self.network is None else _NETWORK_S
 
 
 class Camera(Protocol):
@@ -88,6 +107,11 @@ def open_camera(source: Source, settings: CameraSettings) -> Camera:
         raise SourceError(
             f"{source.shown}: controls: are for picamera2 cameras only; remove them "
             "(a USB camera is set with v4l2-ctl --set-ctrl)"
+        )
+    if settings.network is not None and source.kind is not SourceKind.PICAMERA2:
+        raise SourceError(
+            f"{source.shown}: only a picamera2 camera has a sensor that runs {settings.network.path.name}; "
+            "use a model that runs on the CPU"
         )
     match source.kind:
         case SourceKind.PICAMERA2:

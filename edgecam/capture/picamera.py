@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any
 
 from edgecam.capture.base import BaseCamera, boot_ns
 from edgecam.capture.camera import Camera, CameraSettings
+from edgecam.capture.picamera_network import NetworkOnSensor
 from edgecam.capture.picamera_requests import HeldRequests
 from edgecam.capture.picamera_setup import (
     LIBRARY_ERRORS,
@@ -28,13 +30,14 @@ from edgecam.capture.picamera_setup import (
     release,
 )
 from edgecam.config.source import Source
-from edgecam.errors import CameraLost, UnreadableFrame
+from edgecam.errors import CameraLost, SourceError, UnreadableFrame
 from edgecam.records import AgeBasis, Image, Shot
 
 log = logging.getLogger(__name__)
 
 # A job that the event loop has taken is done within a copy's time; far more than that.
 _JOB_END_S = 1.0
+_READ_S = 1.0
 
 
 def open_picamera(source: Source, settings: CameraSettings) -> Camera:
@@ -48,11 +51,13 @@ def open_picamera(source: Source, settings: CameraSettings) -> Camera:
         SourceError: picamera2 or libcamera cannot be used, or the camera cannot do what is asked.
         CameraLost: the camera is absent, or another program holds it.
     """
-    library = import_picamera2(source.shown)
-    picam2, camera_id = acquire(library, source)
+    shown = source.shown
+    library = import_picamera2(shown)
+    network = None if settings.network is None else NetworkOnSensor(settings.network, shown=shown)
+    picam2, camera_id = acquire(library, source, prepare=None if network is None else network.upload)
     try:
-        streams = configure(picam2, settings, shown=source.shown)
-        _start(picam2, shown=source.shown)
+        streams = configure(picam2, settings, shown=shown)
+        _start(picam2, shown=shown)
     except BaseException:
         release(picam2, camera_id)
         raise
@@ -61,7 +66,7 @@ def open_picamera(source: Source, settings: CameraSettings) -> Camera:
     size = _size(layout)
     log.info(
         "camera configured source=%s model=%s asked=%dx%d size=%s main=%s format=%s matrix=%s full_range=%s",
-        source.shown,
+        shown,
         model,
         *settings.size_px,
         size,
@@ -70,18 +75,32 @@ def open_picamera(source: Source, settings: CameraSettings) -> Camera:
         layout.color.matrix,
         layout.color.full_range,
     )
-    description = f"{source.shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
-    return PicameraCamera(picam2, camera_id=camera_id, streams=streams, description=description)
+    description = f"{shown} ({model}, {size} {layout.format}, {settings.fps:g} fps)"
+    camera = PicameraCamera(
+        picam2, camera_id=camera_id, streams=streams, network=network, description=description
+    )
+    if network is not None:
+        _wait_for_answer(camera, at_most_s=settings.upload_s)
+    return camera
 
 
 class PicameraCamera(BaseCamera):
     """An open Picamera2 camera. One thread reads, any thread may close."""
 
-    def __init__(self, picam2: Any, *, camera_id: str, streams: Streams, description: str) -> None:
+    def __init__(
+        self,
+        picam2: Any,
+        *,
+        camera_id: str,
+        streams: Streams,
+        network: NetworkOnSensor | None,
+        description: str,
+    ) -> None:
         """Take over a camera that runs."""
         super().__init__(live=True, description=description)
         self._camera_id = camera_id
         self._analysed = streams.analysed
+        self._network = network
         self._requests: HeldRequests | None = None
         """None: each is released at once."""
         if streams.main is not None:
@@ -96,6 +115,8 @@ class PicameraCamera(BaseCamera):
 
     def read(self, timeout_s: float) -> Shot | None:
         """The next frame to come, or None if none came within `timeout_s` or the camera was closed meanwhile.
+
+        None, too, for a frame that the network on the sensor has not looked at.
 
         Raises:
             CameraLost: the camera was closed, or libcamera gave it up.
@@ -126,13 +147,18 @@ class PicameraCamera(BaseCamera):
             self._job = self._picam2.capture_request(wait=False)
         return self._picam2, self._job
 
-    def _take(self, request: Any) -> Shot:
+    def _take(self, request: Any) -> Shot | None:
         """The lores picture of a completed request, copied once; the request goes back, or into the shot."""
         arrived_ns = boot_ns()
-        full = None
+        full = outputs = None
         try:
             # The metadata are libcamera's; a SensorTimestamp is CLOCK_BOOTTIME, the start of the first row.
-            sensor_ns = request.get_metadata().get("SensorTimestamp")
+            metadata = request.get_metadata()
+            sensor_ns = metadata.get("SensorTimestamp")
+            if self._network is not None:
+                outputs = self._network.outputs(metadata)
+                if outputs is None:
+                    return None
             image = _image(request, stream="lores", layout=self._analysed)
             full = None if self._requests is None else self._requests.hold(request)
         except LIBRARY_ERRORS as error:
@@ -141,8 +167,8 @@ class PicameraCamera(BaseCamera):
             if full is None:
                 self._give_back(request.release)
         if sensor_ns:
-            return Shot(image, captured_ns=int(sensor_ns), basis=AgeBasis.SENSOR, full=full)
-        return Shot(image, captured_ns=arrived_ns, basis=AgeBasis.ARRIVAL, full=full)
+            return Shot(image, int(sensor_ns), AgeBasis.SENSOR, full=full, outputs=outputs)
+        return Shot(image, arrived_ns, AgeBasis.ARRIVAL, full=full, outputs=outputs)
 
     def _give_back(self, release: Callable[[], None]) -> None:
         try:
@@ -164,6 +190,26 @@ class PicameraCamera(BaseCamera):
             if self._requests is not None:
                 self._requests.close()
             release(picam2, self._camera_id)
+
+
+def _wait_for_answer(camera: PicameraCamera, *, at_most_s: float) -> None:
+    """Read until the network has answered for the first time, or raise why it does not."""
+    ends_s = time.monotonic() + at_most_s
+    try:
+        while camera.read(_READ_S) is None and time.monotonic() < ends_s:
+            pass
+    except UnreadableFrame as fault:
+        camera.close()
+        raise SourceError(str(fault)) from fault
+    except BaseException:
+        camera.close()
+        raise
+    if time.monotonic() >= ends_s:
+        camera.close()
+        raise CameraLost(
+            f"{camera.description}: the network on the sensor has not answered within {at_most_s:.0f} s of "
+            "the camera's start; try another network, or sudo apt upgrade imx500-all"
+        )
 
 
 def _image(request: Any, *, stream: str, layout: Layout) -> Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,11 +86,18 @@ def import_picamera2(shown: str) -> Any:
     return Picamera2
 
 
-def acquire(library: Any, source: Source) -> tuple[Any, str]:
+def acquire(
+    library: Any, source: Source, *, prepare: Callable[[Mapping[str, Any]], None] | None = None
+) -> tuple[Any, str]:
     """The opened Picamera2 that `source` names, and its id; to be ended with `release`.
 
+    Args:
+        library: the class `Picamera2`.
+        source: which camera.
+        prepare: called with what is listed of it, before it is opened and once it is ours.
+
     Raises:
-        SourceError: libcamera does not come up, or the name fits several cameras.
+        SourceError: libcamera does not come up, or the name fits several cameras; or what `prepare` raises.
         CameraLost: the camera is absent, or held by another program or by this one.
     """
     try:
@@ -104,16 +111,25 @@ def acquire(library: Any, source: Source) -> tuple[Any, str]:
             raise CameraLost(f"{source.shown}: already open here; give each camera a source of its own")
         _held.add(camera_id)
     try:
-        return library(number), camera_id
-    except LIBRARY_ERRORS as error:
+        if prepare is not None:
+            prepare(found[number])
+        return _open(library, number, shown=source.shown), camera_id
+    except BaseException:
         _held.discard(camera_id)
+        raise
+
+
+def _open(library: Any, number: int, *, shown: str) -> Any:
+    try:
+        return library(number)
+    except LIBRARY_ERRORS as error:
         reasons = _reasons(error)
         if "busy" in reasons.lower():
             raise CameraLost(
-                f"{source.shown}: another program holds it; stop that (sudo fuser -v /dev/media* names it)"
+                f"{shown}: another program holds it; stop that (sudo fuser -v /dev/media* names it)"
             ) from error
         raise CameraLost(
-            f"{source.shown}: the camera cannot be opened: {reasons}; check with rpicam-hello --list-cameras"
+            f"{shown}: the camera cannot be opened: {reasons}; check with rpicam-hello --list-cameras"
         ) from error
 
 

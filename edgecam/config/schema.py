@@ -190,7 +190,7 @@ class ModelConfig(Block):
     """The model directory, or a bare `.tflite` or `.onnx` file; relative to the configuration's folder."""
     engine: Text = Field(default="auto", examples=["litert", "onnx"])
     """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, `onnx`,
-    or the name of an engine that an installed package brings."""
+    `hailo`, `imx500`, or the name of an engine that an installed package brings."""
     providers: list[Text] = Field(
         default=[], examples=[["OpenVINOExecutionProvider", "CPUExecutionProvider"]]
     )

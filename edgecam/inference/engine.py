@@ -16,6 +16,9 @@ from edgecam.records import TensorSpec
 
 log = logging.getLogger(__name__)
 
+PIXELS, METADATA = "pixels", "metadata"
+"""What an engine's attribute `reads` may say; who has none reads pixels."""
+
 # Beyond three threads these small networks gain little, and one core stays free for capture and MQTT.
 _MOST_THREADS = 3
 
@@ -38,7 +41,11 @@ class EngineInfo:
 
 
 class Engine(Protocol):
-    """One model in one interpreter; used by one thread at a time."""
+    """One model in one interpreter; used by one thread at a time.
+
+    One whose attribute `reads` is `METADATA` never sees pixels: it gets what a network on the camera's sensor
+    said of the frame, `Frame.outputs`, (classes,) float32, in the place of a picture.
+    """
 
     input: TensorSpec
     output: TensorSpec
@@ -78,6 +85,11 @@ class Engine(Protocol):
     ) -> None:
         """Close."""
         ...
+
+
+def reads_metadata(engine: Engine) -> bool:
+    """True if it never sees pixels."""
+    return getattr(engine, "reads", PIXELS) == METADATA
 
 
 def default_threads(cores: int | None) -> int:

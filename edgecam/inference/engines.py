@@ -48,10 +48,11 @@ _OWN = {
         ("compiled", "compiled:open_compiled"),
         ("onnx", "onnx:open_onnx"),
         ("hailo", "hailo:open_hailo"),
+        ("imx500", "imx500:open_imx500"),
         ("tflm", "tflm:open_tflm"),
     )
 }
-_BY_ENDING = {".onnx": "onnx", ".hef": "hailo"}
+_BY_ENDING = {".onnx": "onnx", ".hef": "hailo", ".rpk": "imx500"}
 
 
 APART = frozenset({"tflm"})

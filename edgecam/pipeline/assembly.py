@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecam.capture.camera import SensorNetwork
 from edgecam.config.hours import ALWAYS, Schedule, parse_window
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import CameraConfig
@@ -17,6 +18,7 @@ from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.delegation import strange_wishes
 from edgecam.pipeline.lane import Rung
+from edgecam.pipeline.on_sensor import network_of, strange_networks
 from edgecam.pipeline.scheduler import Policy
 from edgecam.vision.geometry import View
 from edgecam.vision.motion import GateRules
@@ -39,6 +41,8 @@ class CameraPlan:
     view: View
     gate: GateRules | None
     schedule: Schedule
+    network: SensorNetwork | None = None
+    """What runs on its sensor; None: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ def _plan_camera(
 ) -> CameraPlan | None:
     camera = loaded.config.cameras[name]
     source = parse_source(camera.source)
+    strange = strange_networks(loaded.config, camera, models)
+    problems += [loaded.problem(("cameras", name, key), text) for key, text in strange]
     rungs = _plan_rungs(loaded, name, models, groups, problems)
     if rungs is None:
         return None
@@ -145,6 +151,7 @@ def _plan_camera(
         view=view_of(camera),
         gate=_gate(camera),
         schedule=_schedule(camera),
+        network=network_of(loaded.config, camera, models),
     )
 
 

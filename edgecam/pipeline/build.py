@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from edgecam import clock
-from edgecam.capture.camera import CameraSettings, open_camera
+from edgecam.capture.camera import CameraSettings, SensorNetwork, open_camera
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import CameraConfig, PredictionsConfig
 from edgecam.decision.decider import Decider
@@ -46,7 +46,13 @@ def families(cameras: Sequence[CameraPlan]) -> list[list[CameraPlan]]:
     return [members for _, members in found]
 
 
-def camera_settings(config: CameraConfig, *, folder: Path, wants_pictures: bool = False) -> CameraSettings:
+def camera_settings(
+    config: CameraConfig,
+    *,
+    folder: Path,
+    wants_pictures: bool = False,
+    network: SensorNetwork | None = None,
+) -> CameraSettings:
     """What the configuration asks of a camera, and of its main stream where pictures are wanted."""
     return CameraSettings(
         size_px=config.size,
@@ -56,6 +62,7 @@ def camera_settings(config: CameraConfig, *, folder: Path, wants_pictures: bool 
         loop=config.loop,
         controls=config.controls,
         folder=folder,
+        network=network,
     )
 
 
@@ -182,7 +189,10 @@ def build_capture(
 ) -> CaptureWorker:
     """The capture worker of a camera."""
     settings = camera_settings(
-        camera.config, folder=loaded.folder, wants_pictures=loaded.config.wants_pictures
+        camera.config,
+        folder=loaded.folder,
+        wants_pictures=loaded.config.wants_pictures,
+        network=camera.network,
     )
     return CaptureWorker(
         lane,
@@ -192,4 +202,5 @@ def build_capture(
         stop=Event(),
         witness=witness,
         patient=patient,
+        upload_s=settings.upload_s,
     )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from threading import Event
 
+from edgecam.capture.camera import SensorNetwork
 from edgecam.config.hours import ALWAYS
 from edgecam.config.loader import LoadedConfig
 from edgecam.pipeline.assembly import CameraPlan, Plan
@@ -38,6 +39,8 @@ class CameraCrew:
         """By camera."""
         self.captures: Mapping[str, CaptureWorker] = {}
         """By camera."""
+        self._networks: Mapping[str, SensorNetwork | None] = {}
+        """What their sensors run."""
 
     def set_up(
         self, loaded: LoadedConfig, plan: Plan, lanes: Mapping[str, Lane], *, reopened: Collection[str] = ()
@@ -55,9 +58,18 @@ class CameraCrew:
             else:
                 captures[name] = earlier
         self.captures = captures
+        self._networks = {camera.camera: camera.network for camera in plan.cameras}
         for name, worker in captures.items():
             if self._is_running and found.get(name) is not worker:
                 self._start(name)
+
+    def with_other_networks(self, plan: Plan) -> set[str]:
+        """The cameras whose sensor is to run something else, or nothing any more."""
+        return {
+            camera.camera
+            for camera in plan.cameras
+            if camera.camera in self.captures and camera.network != self._networks.get(camera.camera)
+        }
 
     def start(self) -> None:
         """Start those that are set up, and from now on whoever comes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
 from edgecam import clock
@@ -49,6 +50,7 @@ class CaptureWorker:
         backoff: Backoff | None = None,
         patient: bool = False,
         limits: DriverLimits | None = None,
+        upload_s: float = 0.0,
     ) -> None:
         """Build a worker.
 
@@ -62,6 +64,7 @@ class CaptureWorker:
             backoff: between attempts to open it.
             patient: a source that cannot be used is tried again also before its first frame.
             limits: how long its driver may take; None: what suits `stall_s`.
+            upload_s: how long opening may take beyond that, as its sensor is given a network.
         """
         self._lane = lane
         self._witness = witness
@@ -72,7 +75,8 @@ class CaptureWorker:
         self._stop = stop
         self._backoff = backoff or Backoff(first_s=_FIRST_RETRY_S, cap_s=_LONGEST_RETRY_S)
         self._patient = patient
-        self._limits = limits or DriverLimits(read_s=stall_s + _GRACE_S)
+        usual = limits or DriverLimits(read_s=stall_s + _GRACE_S)
+        self._limits = replace(usual, open_s=usual.open_s + upload_s)
         self._left_behind: list[Reader] = []
         self._is_wedged = False
         self._lost = False
@@ -224,7 +228,7 @@ class CaptureWorker:
             lane.desk.camera_back()
         self._backoff.restart()
         seq = lane.ledger.capture()
-        frame = Frame(lane.camera, seq, shot.image, shot.captured_ns, shot.basis, shot.full)
+        frame = Frame(lane.camera, seq, shot.image, shot.captured_ns, shot.basis, shot.full, shot.outputs)
         if (snapshots := lane.snapshots) is not None:
             snapshots.see(frame)
         put = lane.slot.put_when_free if lane.policy.lossless else lane.slot.put

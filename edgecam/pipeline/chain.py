@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgecam import clock
 from edgecam.errors import EngineError
-from edgecam.inference.engine import Engine, EngineInfo
+from edgecam.inference.engine import Engine, EngineInfo, reads_metadata
 from edgecam.inference.isolated import IsolatedEngine, Ran, what_ran
 from edgecam.model.model import Model
 from edgecam.pipeline.lane import Lane, Rung
@@ -72,6 +72,7 @@ class Chain:
         self._may_be_wild = engine.output.dtype not in {"int8", "uint8"}
         self._postprocess = Postprocessor(model.card.output, engine.output, model.labels)
         self._input = model.card.input
+        self._reads_metadata = reads_metadata(engine)
         self.look_anew()
 
     @property
@@ -99,9 +100,18 @@ class Chain:
         """The picture into the input tensor."""
         frame = picked.frame
         began_ns = clock.boot_ns()
-        tensor = self._preprocess[frame.camera](frame.image)
+        tensor = self._tensor(frame)
         took_ns = self._ended(Stage.PREPROCESS, frame, began_ns) - began_ns
         return Prepared(picked, self, rung, tensor, took_ns)
+
+    def _tensor(self, frame: Frame) -> NDArray[Any]:
+        if not self._reads_metadata:
+            return self._preprocess[frame.camera](frame.image)
+        if frame.outputs is None:
+            raise EngineError(
+                f"{self._name} runs on a camera's sensor, and {frame.camera} gives no answers of one"
+            )
+        return frame.outputs
 
     def plan_of(self, frame: Frame) -> Plan:
         """What the model sees of the picture."""

@@ -111,6 +111,7 @@ class Workforce:
             StoppingError: the run is to end.
         """
         going = self.lanes.keys() - {camera.camera for camera in plan.cameras}
+        reopened = {*reopened, *self._cameras.with_other_networks(plan)}
         self._cameras.dismiss(going | set(reopened))
         self._engines.dismiss(loaded, plan)
         for camera in going:
