@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgecam.publish import messages
+from edgecam.publish.complaints import Complaints
 from edgecam.publish.drafts import Draft
 from edgecam.publish.mqtt import MqttLink
-from edgecam.publish.outage import Tally
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.publisher import Publisher
 from edgecam.publish.queues import Delivery, Outgoing
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 # How often it looks whether something is due: each message comes by, and would pay for it.
 _LOOK_S = 0.1
-# So many topics are named in the log when the broker refuses them.
-_REFUSED_TOLD = 100
 # So much is around topic, payload and correlation data: header, identifier, properties (MQTT 5, 3.3).
 _ENVELOPE_BYTES = 64
 
@@ -91,13 +89,9 @@ class PublishWorker:
         """Topic and message by token; None for an availability, which is no message of the outbox, unless it
         follows a picture: its answer is the picture's."""
         self._availability_due_s = self._heartbeat_due_s = self._look_due_s = 0.0
-        self._losses = Tally(self._timing.tell_s)
-        self._refusals = Tally(self._timing.tell_s)
-        self._refused = 0
+        self._complaints = Complaints(every_s=self._timing.tell_s, notice_topic=topics.notice)
         self._is_open = False
         """The connection was welcomed with `online`, and there was no farewell yet."""
-        self._refused_topics: set[str] = set()
-        self._last_refusal = ("", "")
         self._is_superseded = False
         self.turns = 0
         """How often its loop has turned."""
@@ -164,7 +158,8 @@ class PublishWorker:
                     self._unanswered.clear()
                     self._outbox.disconnected()
                     if taken:
-                        self._tell(NoticeKind.SESSION_TAKEN, "another client connected with our client id")
+                        text = "another client connected with our client id"
+                        self._publisher.notice(Notice(NoticeKind.SESSION_TAKEN, NoticeLevel.WARNING, text))
                 case Acknowledged():
                     self._answered(happening)
                 case Received():
@@ -182,17 +177,7 @@ class PublishWorker:
             # What follows a picture is not refused for its sake.
             self._outbox.settle(item, accepted=answer.accepted or item.delivery is Delivery.PICTURE)
         if not answer.accepted:
-            self._was_refused(topic, answer.reason)
-
-    def _was_refused(self, topic: str, reason: str) -> None:
-        # Bounded: who asks may name ever new topics for our answers.
-        if topic not in self._refused_topics and len(self._refused_topics) < _REFUSED_TOLD:
-            self._refused_topics.add(topic)
-            log.warning("broker refused a message topic=%s reason=%s", topic, reason)
-        # A notice of a refused notice would be refused again, for ever.
-        if topic != self._topics.notice:
-            self._refused += 1
-            self._last_refusal = (topic, reason)
+            self._complaints.was_refused(topic, answer.reason)
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
@@ -211,15 +196,8 @@ class PublishWorker:
         if now_s >= self._availability_due_s:
             self._availability_due_s = now_s + self._timing.availability_s
             self._publish_availability(messages.ONLINE)
-        if lost := self._losses.news(self._outbox.counts().lost, now_s=now_s):
-            self._tell(NoticeKind.OUTBOX_LOSS, f"{lost} events lost: the outbox was full", lost=lost)
-        if refused := self._refusals.news(self._refused, now_s=now_s):
-            topic, reason = self._last_refusal
-            text = f"the broker refused {refused} messages, the last on {topic}: {reason}"
-            self._tell(NoticeKind.PUBLISH_REFUSED, text, refused=refused, topic=topic, reason=reason)
-
-    def _tell(self, kind: NoticeKind, text: str, **data: str | int) -> None:
-        self._publisher.notice(Notice(kind, NoticeLevel.WARNING, text, dict(data)))
+        for notice in self._complaints.news(lost=self._outbox.counts().lost, now_s=now_s):
+            self._publisher.notice(notice)
 
     def _send(self) -> bool:
         """Hand over what the broker will take now; returns True if nothing waits any more."""
@@ -267,7 +245,9 @@ class PublishWorker:
         fits = own_bytes + _ENVELOPE_BYTES <= self._link.takes_bytes
         if not fits:
             self._outbox.settle(item, accepted=False)
-            self._was_refused(item.topic, f"it takes packets of at most {self._link.takes_bytes} bytes")
+            self._complaints.was_refused(
+                item.topic, f"it takes packets of at most {self._link.takes_bytes} bytes"
+            )
         return fits
 
     def _publish_availability(self, payload: bytes, *, behind: Outgoing | None = None) -> None:
