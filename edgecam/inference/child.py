@@ -44,10 +44,12 @@ def main() -> None:
             engine = _open(asked)
         except EngineError as fault:
             channel.send(encode_fault(fault))
-            return
-        tensors = SharedTensors(memory_fd, engine.input, engine.output)
-        channel.send(_description(engine).encode())
-        _serve(engine, channel, tensors)
+        else:
+            tensors = SharedTensors(memory_fd, engine.input, engine.output)
+            channel.send(_description(engine).encode())
+            _serve(engine, channel, tensors)
+        # Here and now: the destructors of a library may hang, or tell of their work on stderr.
+        os._exit(0)
 
 
 def _die_with(parent: int) -> None:
@@ -102,5 +104,3 @@ def _serve(engine: Engine, channel: socket.socket, tensors: SharedTensors) -> No
 
 if __name__ == "__main__":
     main()
-    # An ordinary end would run the destructors of a library that may hang in them, or tell of them on stderr.
-    os._exit(0)

@@ -107,7 +107,7 @@ class CompiledEngine:
             output: NDArray[Any] = self._outputs[0].read(count, np.dtype(self.output.dtype))
         except _REFUSALS as error:
             raise EngineError(
-                f"{self._path}: {self.info.name} failed: {compiled_log.reason('', error)}"
+                f"{self._path}: {self.info.name} failed: {compiled_log.reason('', str(error))}"
             ) from error
         return output
 
@@ -143,7 +143,7 @@ class CompiledEngine:
             except _REFUSALS as error:
                 raise EngineError(
                     f"{self._path}: {self.info.name} gives no memory for its tensors: "
-                    f"{compiled_log.reason('', error)}"
+                    f"{compiled_log.reason('', str(error))}"
                 ) from error
 
 
@@ -214,15 +214,16 @@ def _is_on(given: Mapping[str, str], name: str) -> bool:
 
 def _compile(litert: ModuleType, path: Path, accelerators: Any, options: dict[str, Any]) -> _Compiled:
     """Try these accelerators and no others."""
-    model, fault = None, None
+    model, fault = None, ""
     with stderr_caught() as caught:
         try:
             model = litert.CompiledModel.from_file(
                 str(path), options=litert.Options(hardware_accelerators=accelerators, **options)
             )
         except _REFUSALS as error:
-            fault = error
-    return _Compiled(model, caught.text, "" if fault is None else compiled_log.reason(caught.text, fault))
+            # Its words alone: with the error, what was opened would live on, and tell of its end later.
+            fault = str(error)
+    return _Compiled(model, caught.text, compiled_log.reason(caught.text, fault) if fault else "")
 
 
 def _ran_on(compiled: _Compiled, delegate: DelegateUse) -> str:

@@ -38,15 +38,20 @@ def gpu_adapter(text: str) -> tuple[str, bool] | None:
     return None if found is None else (found[1], "CPU" in found[2])
 
 
-def reason(text: str, error: BaseException | None = None) -> str:
-    """Why a model could not be compiled: the innermost cause that is named, in one line, without folders."""
+def reason(text: str, error: str = "") -> str:
+    """Why a model could not be compiled: the innermost cause that is named, in one line, without folders.
+
+    Args:
+        text: what was written to stderr.
+        error: what was raised, for when that names no cause.
+    """
     selected = _SELECTED.findall(text)
     if selected and not any(int(count) for count in selected):
         return "none of the model's operators suits it"
     told = _entries(text)
     errors = [entry for entry in told if entry.startswith("ERROR")]
     unloaded = [entry for entry in told if entry.startswith("WARNING") and "Failed to load" in entry]
-    said = next(iter(errors or unloaded), str(error or ""))
+    said = next(iter(errors or unloaded), error)
     lines = [_ORIGIN.sub("", line.strip().lstrip("└ ")).strip() for line in said.splitlines()]
     innermost = next((line for line in reversed(lines) if line), "it gives no reason")
     return _FOLDERS.sub("", innermost).rstrip(".")[:_MOST_REASON_CHARS]

@@ -67,7 +67,7 @@ def test_the_device_is_the_one_that_was_used() -> None:
 
 def test_the_reason_is_the_innermost_cause_in_one_line() -> None:
     """Not the exception's own `some ops are not accelerated`, which names no cause."""
-    error = RuntimeError("ERROR: [./litert/cc/litert_compiled_model.h:1961]\n└ Some ops are not accelerated.")
+    error = "ERROR: [./litert/cc/litert_compiled_model.h:1961]\n└ Some ops are not accelerated."
     assert reason(NPU_WITHOUT_DRIVER, error) == (
         'Cannot load library "libnpu.so": libnpu.so: cannot open shared object file'
     )
