@@ -343,7 +343,7 @@ def test_a_models_delegate_is_tried_as_run_does(subject: MakeSubject, tmp_path: 
     }
     cpu, found = models.look(subject(models={"default": config}), "default")
     assert cpu.verdict is Verdict.OK
-    assert "litert/cpu" in cpu.found
+    assert "/cpu computes" in cpu.found
     if mood == "work":
         assert (found.verdict, found.name) == (Verdict.OK, "default on external")
         assert "it runs 9 of 60 operators" in found.found

@@ -20,9 +20,11 @@ from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from program import Program, config_for
 
+from edgecam.inference.litert import find_runtime
 from edgecam.records import SkipCause
 
-CPU, DELEGATE = "litert/cpu", "litert/external"
+RUNTIME = find_runtime().name
+CPU, DELEGATE = f"{RUNTIME}/cpu", f"{RUNTIME}/external"
 PATIENCE_S = 60.0
 
 
