@@ -16,10 +16,13 @@ from edgecam.cli_options import (
     AsJson,
     BenchCompare,
     BenchConfig,
+    BenchEngines,
     BenchFps,
     BenchHtml,
+    BenchImages,
     BenchLoad,
     BenchModel,
+    BenchOnnx,
     BenchPipeline,
     BenchRounds,
     BenchSeconds,
@@ -260,6 +263,9 @@ def bench(
     std: Std = None,
     *,
     threads: BenchThreads = None,
+    engines: BenchEngines = False,
+    images: BenchImages = None,
+    onnx: BenchOnnx = None,
     pipeline: BenchPipeline = False,
     config: BenchConfig = None,
     sets: Sets = None,
@@ -274,8 +280,10 @@ def bench(
 ) -> None:
     """Measure a model, or the whole pipeline, on this machine; or compare two results."""
     from edgecam.commands import bench as command
+    from edgecam.commands.classify import load_classifier
 
     of_model: dict[str, object] = {"--labels": labels, "--mean": mean, "--std": std, "--threads": threads}
+    of_engines: dict[str, object] = {"--engines": engines or None, "--images": images, "--onnx": onnx}
     of_pipeline: dict[str, object] = {
         "--config": config, "--set": sets, "--fps": fps, "--size": size, "--load": load or None,
     }  # fmt: skip
@@ -283,11 +291,12 @@ def bench(
         "MODEL": model, "--pipeline": pipeline or None, "--seconds": seconds, "--html": html,
     }  # fmt: skip
     if compare is not None:
-        _refuse(of_model | of_pipeline | of_both, "is not for --compare")
+        _refuse(of_model | of_engines | of_pipeline | of_both, "is not for --compare")
         command.compare_results(*compare, as_json=as_json)
         return
     output = command.Output(as_json=as_json, html=html)
     if pipeline:
+        _refuse(of_engines, "is not for --pipeline")
         _refuse(of_model, "is not for --pipeline; say it in the configuration, or with --set")
         command.bench_whole_pipeline(
             model,
@@ -302,16 +311,20 @@ def bench(
         )
         return
     _refuse(of_pipeline, "is for --pipeline alone; give that too")
-    command.bench_one_model(
+    loaded = load_classifier(
         model or "efficientnet_lite0_int8",
-        output,
         labels=labels,
         mean=_numbers(mean, "--mean"),
         std=_numbers(std, "--std"),
-        threads=command.parse_threads(threads) if threads else None,
-        rounds=rounds,
-        seconds=seconds or 1.0,
     )
+    counts = command.parse_threads(threads) if threads else None
+    turns = command.Turns(rounds=rounds, seconds=seconds or 1.0)
+    if engines:
+        _refuse({"--html": html}, "is not for --engines")
+        command.bench_all_engines(loaded, output, turns, threads=counts, onnx=onnx, images=images)
+        return
+    _refuse(of_engines, "is for --engines alone; give that too")
+    command.bench_one_model(loaded, output, turns, threads=counts)
 
 
 def _refuse(given: Mapping[str, object], why: str) -> None:

@@ -69,6 +69,20 @@ BenchPipeline = Annotated[
     bool, typer.Option("--pipeline", help="Measure the whole pipeline on a pattern, or with --config.")
 ]
 
+BenchEngines = Annotated[
+    bool, typer.Option("--engines", help="Measure every engine that is installed here, in one table.")
+]
+
+BenchImages = Annotated[
+    Path | None,
+    typer.Option(help="With --engines: a folder of pictures, on which they should say the same."),
+]
+
+BenchOnnx = Annotated[
+    Path | None,
+    typer.Option(help="With --engines: the same network for ONNX Runtime.", show_default="beside the model"),
+]
+
 BenchConfig = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="With --pipeline: your cameras, models and broker."),

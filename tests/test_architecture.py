@@ -58,7 +58,8 @@ ROOMS = {
         "numpy cv2",
     ),
     "measure": room(
-        "records reports errors config clock capture model inference publish appliance pipeline", "numpy"
+        "records reports errors config clock capture model vision inference publish appliance pipeline",
+        "numpy",
     ),
     "doctor": room(
         "reports errors broker_url tls config clock capture model inference publish appliance pipeline"

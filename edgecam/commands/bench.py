@@ -14,10 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from edgecam.capture.images import list_pictures
 from edgecam.commands.bench_view import show_comparison, show_report
-from edgecam.commands.classify import load_classifier
 from edgecam.errors import UsageError
 from edgecam.measure.compare import Comparison, compare
+from edgecam.measure.engines_bench import bench_engines, engines_report
 from edgecam.measure.machine import usable_cores
 from edgecam.measure.model_bench import bench_model, model_report
 from edgecam.measure.page import render_page
@@ -26,9 +27,11 @@ from edgecam.measure.pipeline_report import pipeline_report
 from edgecam.measure.plots import Plot, model_plots, pipeline_plots
 from edgecam.measure.result_file import read_report
 from edgecam.measure.setting import Setting, pattern_setting, user_setting
+from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
 _MOST_THREADS = 64
+_ENGINE_THREADS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +47,71 @@ class Output:
             raise UsageError(f"--html: {self.html} cannot be written: name a file in a folder that exists")
 
 
-def bench_one_model(
-    model: str,
-    output: Output,
-    *,
-    labels: Path | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    threads: Sequence[int] | None,
-    rounds: int,
-    seconds: float,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How long is measured."""
+
+    rounds: int
+    """How often each has its turn."""
+    seconds: float
+    """Of each turn."""
+
+
+def bench_one_model(model: Model, output: Output, turns: Turns, *, threads: Sequence[int] | None) -> None:
     """Measure a model with several numbers of threads, and say which to set.
 
     Args:
-        model: a model directory, a bare `.tflite`, or a shipped model's name.
+        model: what to run.
         output: what becomes of the result.
-        labels: for a bare `.tflite`, as for `bare_model`.
-        mean: likewise.
-        std: likewise.
+        turns: how long.
         threads: which numbers; None: one to the number of cores.
-        rounds: how often each has its turn.
-        seconds: of each turn.
 
     Raises:
-        ModelError, EngineError: the model cannot be used.
+        EngineError: the model cannot be run.
     """
-    loaded = load_classifier(model, labels=labels, mean=mean, std=std)
     counts = threads or range(1, usable_cores() + 1)
     with _progress_bar() as progress:
-        run = bench_model(loaded, threads=counts, rounds=rounds, seconds=seconds, progress=progress)
+        run = bench_model(
+            model, threads=counts, rounds=turns.rounds, seconds=turns.seconds, progress=progress
+        )
     _put_out(model_report(run), lambda: model_plots(run), output)
+
+
+def bench_all_engines(
+    model: Model,
+    output: Output,
+    turns: Turns,
+    *,
+    threads: Sequence[int] | None,
+    onnx: Path | None,
+    images: Path | None,
+) -> None:
+    """Measure a model in every engine that is installed here, each in a process of its own.
+
+    Args:
+        model: what to run.
+        output: what becomes of the result.
+        turns: how long.
+        threads: of LiteRT; None: 1 and 2.
+        onnx: the same network for ONNX Runtime; None: the file beside the model's.
+        images: a picture or a folder of some, on which best classes are compared; None: they are not.
+
+    Raises:
+        EngineError: no engine runs the model.
+        SourceError: there are no pictures.
+    """
+    pictures = [] if images is None else list_pictures(images, shown=str(images))
+    with _progress_bar() as progress:
+        run = bench_engines(
+            model,
+            onnx=onnx,
+            pictures=pictures,
+            threads=threads or _ENGINE_THREADS,
+            rounds=turns.rounds,
+            seconds=turns.seconds,
+            progress=progress,
+        )
+    _put_out(engines_report(run), list, output)
 
 
 def bench_whole_pipeline(

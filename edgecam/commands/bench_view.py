@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgecam.commands.consoles import result_console
+from edgecam.commands.engines_view import show_engines
 from edgecam.measure.compare import Comparison, Verdict
 
 _STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "bold red", Verdict.DIFFERENT: "yellow"}
@@ -31,8 +32,11 @@ _AGE_ROWS = {
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Print a result of kind `model` or `pipeline`."""
+    """Print a result of kind `model`, `engines` or `pipeline`."""
     console = result_console()
+    if report["kind"] == "engines":
+        show_engines(console, report)
+        return
     engines = [part for part in report["parts"] if part["kind"] == "engine"]
     for part in report["parts"]:
         if part["kind"] == "camera":
@@ -87,8 +91,9 @@ def _accounts(part: Mapping[str, Any]) -> Table:
     facts, figures = part["facts"], part["figures"]
     table = _table(escape(part["name"]), "captured", "in time", "late", "skipped", "fps in", "fps out")
     causes = ", ".join(f"{cause} {count}" for cause, count in facts["skipped"].items() if count)
+    engines = ", ".join(f"{engine} {count}" for engine, count in facts.get("engines", {}).items())
     table.add_row(
-        "",
+        escape(engines),
         *(str(facts[name]) for name in ("captured", "results", "late")),
         causes or "none",
         *(_number(figures[name]["value"]) if name in figures else "" for name in ("fps_in", "fps_out")),

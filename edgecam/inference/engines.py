@@ -65,8 +65,12 @@ _NOT_SERVING = {
 
 def engine_names() -> tuple[str, ...]:
     """All that `load_engine` knows, edgecam's own first; their libraries may be absent."""
-    others = sorted(entry_points(group=GROUP).names - _OWN.keys())
-    return (*_OWN, *others)
+    return (*_OWN, *plug_in_names())
+
+
+def plug_in_names() -> tuple[str, ...]:
+    """Those of installed packages."""
+    return tuple(sorted(entry_points(group=GROUP).names - _OWN.keys()))
 
 
 def engine_for(path: Path) -> str:

@@ -10,11 +10,11 @@ from edgecam.errors import UsageError
 from edgecam.measure.figures import Figure
 
 _MAX_BYTES = 10_000_000
-_KINDS = ("model", "pipeline")
+_KINDS = ("model", "engines", "pipeline")
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """A result of kind `model` or `pipeline`, with figures that can be compared.
+    """A result of kind `model`, `engines` or `pipeline`, with figures that can be compared.
 
     Raises:
         UsageError: the file cannot be read, or is no such result.

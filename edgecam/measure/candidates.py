@@ -1,0 +1,90 @@
+"""Which engines could run a model here, and why others cannot be tried."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgecam.appliance.accelerators import find_accelerators
+from edgecam.errors import ModelError
+from edgecam.inference.choice import Wish, choose, why_not
+from edgecam.inference.delegates import DELEGATES, Delegate
+from edgecam.inference.engines import engine_for, plug_in_names
+from edgecam.measure.trial import Candidate
+from edgecam.model.graph import is_tflite, read_graph
+from edgecam.model.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An engine that was not measured."""
+
+    name: str
+    why: str
+    """In a line, with what to do."""
+
+
+def candidates_for(
+    model: Model, *, onnx: Path | None, threads: Sequence[int]
+) -> tuple[list[Candidate], list[Absent]]:
+    """All engines for a model, the first of them the one that the others are compared with.
+
+    Args:
+        model: what is to be run.
+        onnx: the same network for ONNX Runtime; None: the file beside the model's, with the ending `.onnx`.
+        threads: numbers of threads for the engine that edgecam takes by itself.
+
+    Raises:
+        EngineError: there is none for such a file.
+    """
+    plug_ins = [Candidate(name) for name in plug_in_names()]
+    if not is_tflite(model.path):
+        name = engine_for(model.path)
+        return [*(Candidate(name, threads=count) for count in threads), *plug_ins], []
+    found = [
+        *(Candidate("litert", threads=count) for count in threads),
+        Candidate("tflite-runtime"),
+        Candidate("litert", apart=True),
+    ]
+    absent = []
+    file = onnx or model.path.with_suffix(".onnx")
+    if file.is_file():
+        found.append(Candidate("onnx", file=file.resolve()))
+    else:
+        absent.append(Absent("onnx", f"there is no {file.name}; name the same network's file with --onnx"))
+    for delegate in DELEGATES:
+        candidate, why = _on_delegate(delegate, model)
+        if candidate is None:
+            absent.append(Absent(delegate.name, why))
+        else:
+            found.append(candidate)
+    return [*found, Candidate("tflm"), *plug_ins], absent
+
+
+def model_for(model: Model, candidate: Candidate) -> Model:
+    """The model as the candidate sees it: with the file that it runs, if that is another network's.
+
+    Raises:
+        ModelError: that file cannot be read.
+    """
+    if candidate.engine != "onnx" or candidate.file is None:
+        return replace(model, path=model.path.resolve())
+    try:
+        with candidate.file.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{candidate.file}: cannot be read: {error.strerror}") from error
+    return replace(model, path=candidate.file, sha256=digest)
+
+
+def _on_delegate(delegate: Delegate, model: Model) -> tuple[Candidate | None, str]:
+    """The candidate, or why there is none; whether one that has to be named is there, only trying tells."""
+    plugged_in, dtype = find_accelerators(), read_graph(model.path).inputs[0].dtype
+    why = why_not(delegate, model, dtype=dtype, plugged_in=plugged_in) if delegate.automatic else ""
+    choice = None if why else choose(Wish(delegate.name), model, dtype=dtype, plugged_in=plugged_in)
+    if choice is None:
+        return None, why
+    engine = engine_for(model.path) if choice.use.engine == "litert" else choice.use.engine
+    return Candidate(engine, delegate=choice.use, file=choice.model.resolve()), ""
