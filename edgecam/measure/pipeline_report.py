@@ -68,12 +68,14 @@ def _totals(run: PipelineRun) -> dict[str, Any]:
 def _accounts(all_books: list[CameraBooks]) -> dict[str, Any]:
     skipped: Counter[SkipCause] = sum((books.skipped for books in all_books), Counter())
     late = sum(books.late for books in all_books)
+    engines = Counter(result.engine for books in all_books for result in books.results)
     return {
         "captured": sum(books.captured for books in all_books),
         "results": sum(len(books.results) for books in all_books) - late,
         "late": late,
         "skipped": {cause.value: skipped[cause] for cause in SkipCause},
         "published": sum(len(books.sent_ages_ns) for books in all_books),
+        "engines": dict(engines),
     }
 
 

@@ -31,6 +31,7 @@ def assert_every_frame_is_in_the_sums(report: dict[str, Any]) -> None:
     for part in parts_of(report, "camera") + parts_of(report, "process"):
         facts = part["facts"]
         assert facts["captured"] == facts["results"] + facts["late"] + sum(facts["skipped"].values())
+        assert sum(facts["engines"].values()) == facts["results"] + facts["late"]
     (process,) = parts_of(report, "process")
     for name in ("captured", "results", "late", "published"):
         assert process["facts"][name] == sum(part["facts"][name] for part in parts_of(report, "camera"))
