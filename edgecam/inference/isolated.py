@@ -93,6 +93,7 @@ class IsolatedEngine:
             serves=self._serves,
             fails=self._fails,
             signs=signs,
+            deadline=self._deadline,
             budget=budget or RestartBudget(),
         )
         self._keeper.start()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgecam.errors import EngineError, LastingError
 from edgecam.inference.child_process import ChildProcess, Order
-from edgecam.inference.patience import RestartBudget
+from edgecam.inference.patience import InvokeDeadline, RestartBudget
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class Keeper:
         serves: called in the keeper's thread with each child that serves from now on,
         fails: and with the reason when none does; not for the same reason again.
         signs: what is there of library and device; when it changes, no pause is kept.
+        deadline: of an inference; it learns from the first child's how long one takes.
         budget: of restarts.
     """
 
@@ -61,6 +62,7 @@ class Keeper:
         serves: Callable[[ChildProcess], None],
         fails: Callable[[str], None],
         signs: Callable[[], object],
+        deadline: InvokeDeadline,
         budget: RestartBudget,
     ) -> None:
         self._order, self._known = order, known
@@ -68,7 +70,7 @@ class Keeper:
         self._serves, self._fails = serves, fails
         self._signs = signs
         self._seen: object = None
-        self._budget = budget
+        self._deadline, self._budget = deadline, budget
         self._closing = Event()
         self._child: ChildProcess | None = None
         """Whatever child there is; written by the keeper's thread alone."""
@@ -122,6 +124,7 @@ class Keeper:
             if not self._closing.is_set():
                 child.open(_FIRST_S)
                 self._prove(child, _FIRST_S)
+                self._time(child)
                 child.is_proved = True
                 began_s = time.monotonic()
                 self._serves(child)
@@ -143,6 +146,13 @@ class Keeper:
             self._budget.served(time.monotonic() - began_s)
         return fault, began_s is not None
 
+    def _time(self, child: ChildProcess) -> None:
+        """Once more, as a frame will be; raises EngineError: it takes longer than those before it did."""
+        deadline_s = self._deadline.s if self._deadline.is_known else _FIRST_S
+        began_s = time.monotonic()
+        self._prove(child, deadline_s)
+        self._deadline.record(time.monotonic() - began_s)
+
     def _watch(self, child: ChildProcess) -> None:
         """While it serves; raises EngineError: it does so no more."""
         while not child.failed.wait(_LOOK_EVERY_S):
@@ -151,7 +161,7 @@ class Keeper:
             is_idle = time.monotonic() - child.answered_s >= _IDLE_S
             if is_idle and child.in_use.acquire(blocking=False):
                 try:
-                    self._prove(child, _IDLE_DEADLINE_S)
+                    self._prove(child, max(_IDLE_DEADLINE_S, self._deadline.s))
                 finally:
                     child.in_use.release()
         if child.fault:

@@ -28,6 +28,11 @@ class InvokeDeadline:
         self.s = timeout_s if timeout_s is not None else _LEAST_S
         """The deadline now, in s."""
 
+    @property
+    def is_known(self) -> bool:
+        """It was set, or something has been measured."""
+        return self._set_s is not None or bool(self._took_s)
+
     def record(self, took_s: float) -> None:
         """An inference has ended in time."""
         self._took_s.append(took_s)

@@ -131,6 +131,27 @@ def test_what_fails_in_mid_stream_costs_no_frame_and_is_taken_back(
     assert np.allclose(engine.invoke(PICTURE), right, atol=1e-6)
 
 
+def test_a_delegate_that_is_slow_from_the_start_serves_and_one_that_became_slow_does_not(
+    start: Open, moody: MoodyDelegate
+) -> None:
+    """Nobody knew better of the one; the other is measured by what it took before, also in a new process."""
+    moody.tell("slow")
+    slow, slow_changes = start()
+    served(slow_changes)
+    slow.invoke(PICTURE)
+    assert slow.ran.info.delegate == "external"
+    slow.close()
+    moody.tell("work")
+    engine, changes = start()
+    served(changes)
+    moody.tell("slow")
+    os.kill(child_of(engine)._process.pid, signal.SIGKILL)
+    assert "ended by itself" in failed(changes)
+    assert "no answer to inference within" in failed(changes)
+    moody.tell("work")
+    served(changes)
+
+
 @pytest.mark.parametrize(
     ("mood", "said"), [("refuse", "no device found"), ("wrong", "computes wrong results")]
 )

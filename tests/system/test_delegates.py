@@ -19,6 +19,7 @@ from moody_delegate import MoodyDelegate
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from program import Program, config_for
+from stand_ins import until
 
 from edgecam.inference.litert import find_runtime
 from edgecam.records import SkipCause
@@ -180,3 +181,23 @@ def test_an_accelerator_that_is_not_there_costs_speed_and_not_the_service(
         running.program.wait_log(lambda log: "delegate failed" in log)
         assert running.program.stop()[0] == 0
         assert running.program.log.count("delegate failed") == 1
+
+
+def test_no_orphan_keeps_the_accelerator_when_edgecam_is_killed(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener, moody: MoodyDelegate
+) -> None:
+    """The next start could not have the device."""
+    with box(tmp_path, broker, subscriber, "./libmoody.so", control=str(moody.control)) as running:
+        running.serves(DELEGATE)
+        child = Path(f"/proc/{running.child()}")
+        running.program.send(signal.SIGKILL)
+        running.program.wait()
+        until(lambda: is_gone(child))
+
+
+def is_gone(process: Path) -> bool:
+    """It has ended, though nobody may have asked how."""
+    try:
+        return "State:\tZ" in (process / "status").read_text(encoding="ascii")
+    except OSError:
+        return True
