@@ -7,7 +7,7 @@ docs/engines.md says how to write one.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -53,8 +53,7 @@ _OWN = {
     )
 }
 _BY_ENDING = {".onnx": "onnx", ".hef": "hailo", ".rpk": "imx500"}
-
-
+_TFLITE = ("litert", "tflite-runtime")
 APART = frozenset({"tflm"})
 """These may end their process, so `open_engine` gives them one of their own."""
 _NOT_SERVING = {
@@ -79,12 +78,13 @@ def engine_for(path: Path) -> str:
     Raises:
         EngineError: there is none.
     """
-    if path.suffix in _BY_ENDING:
-        return _BY_ENDING[path.suffix]
-    if not is_tflite(path):
+    possible = _own_engines(path)
+    if not possible:
         raise EngineError(
             f"{path}: no engine of edgecam's is for such files; name the one that is: models.<name>.engine"
         )
+    if possible != _TFLITE:
+        return possible[0]
     from edgecam.inference.litert import find_runtime
 
     try:
@@ -93,20 +93,39 @@ def engine_for(path: Path) -> str:
         raise EngineError(f"{path}: {error}") from error
 
 
-def takes_providers(engine: str, path: Path) -> bool:
-    """Whether `EngineRequest.providers` counts for the engine, or for the one that `auto` takes."""
-    return engine == "onnx" or (engine == AUTO and _BY_ENDING.get(path.suffix) == "onnx")
+def strange_engine(engine: str, providers: Sequence[str], path: Path) -> Iterator[tuple[str, str]]:
+    """What cannot be meant of a model's engine: the configuration's key, and what was expected.
+
+    Args:
+        engine: as the configuration names it.
+        providers: likewise.
+        path: of the model's file.
+    """
+    possible = _own_engines(path)
+    if engine == AUTO:
+        if not possible:
+            yield "engine", f"expected the name of the engine that runs {path.name}: no own one does"
+    elif engine in _NOT_SERVING:
+        yield "engine", f'expected an engine for cameras, got "{engine}": {_NOT_SERVING[engine]}'
+    elif engine not in engine_names():
+        yield "engine", _unknown(engine)
+    elif engine in _OWN and engine not in possible:
+        fitting = ", ".join(possible) or "the one of an installed package"
+        yield "engine", f'expected an engine that runs {path.name} ({fitting}), got "{engine}"'
+    if providers and "onnx" not in ({engine} if engine != AUTO else possible):
+        yield "providers", "expected none: only the engine onnx has execution providers"
 
 
-def why_not_serving(engine: str) -> str:
-    """Why an engine is not for cameras, and what it is for; empty: it is."""
-    why = _NOT_SERVING.get(engine)
-    return f'expected an engine for cameras, got "{engine}": {why}' if why else ""
+def _own_engines(path: Path) -> tuple[str, ...]:
+    """Those for such a file."""
+    if path.suffix in _BY_ENDING:
+        return (_BY_ENDING[path.suffix],)
+    return _TFLITE if is_tflite(path) else ()
 
 
-def unknown_engine(name: str) -> str:
+def _unknown(name: str) -> str:
     """What to tell somebody who asked for an engine that is not there."""
-    known = engine_names()
+    known = [engine for engine in engine_names() if engine not in _NOT_SERVING]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else "install the package that brings it"
     return f'expected {AUTO} or an installed engine ({", ".join(known)}), got "{name}"; {hint}'
@@ -120,7 +139,7 @@ def load_engine(name: str, request: EngineRequest) -> Engine:
     """
     point = _find(name)
     if point is None:
-        raise EngineError(f"{request.path}: {unknown_engine(name)}")
+        raise EngineError(f"{request.path}: {_unknown(name)}")
     try:
         opener: Opener = point.load()
     except Exception as error:  # whatever a stranger's module does while it is imported

@@ -13,7 +13,7 @@ from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, ModelError, Problem
-from edgecam.inference.engines import AUTO, engine_names, takes_providers, unknown_engine, why_not_serving
+from edgecam.inference.engines import strange_engine
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.delegation import strange_wishes
@@ -95,13 +95,8 @@ def _load(loaded: LoadedConfig, name: str) -> Model:
 
 def _strange_engine(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:
     config = loaded.config.models[name]
-    if config.engine != AUTO and config.engine not in engine_names():
-        yield loaded.problem(("models", name, "engine"), unknown_engine(config.engine))
-    elif why := why_not_serving(config.engine):
-        yield loaded.problem(("models", name, "engine"), why)
-    elif config.providers and not takes_providers(config.engine, model.path):
-        text = "expected none: only the engine onnx has execution providers, and it runs .onnx files"
-        yield loaded.problem(("models", name, "providers"), text)
+    for key, text in strange_engine(config.engine, config.providers, model.path):
+        yield loaded.problem(("models", name, key), text)
 
 
 def _strange_delegate(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:

@@ -107,6 +107,31 @@ def test_an_unknown_engine_is_told_with_its_place(folder: Path, tmp_path: Path, 
     assert ', abacus), got "abacuss"; did you mean "abacus"?' in said
 
 
+@pytest.mark.parametrize(
+    ("file", "engine", "said"),
+    [
+        ("model.tflite", "onnx", r'engine: expected an engine that runs model.tflite \(litert, tfl.*"onnx"'),
+        ("model.tflite", "hailo", r'engine: expected an engine that runs model.tflite .*, got "hailo"'),
+        ("model.hab", "auto", r"engine: expected the name of the engine that runs model.hab: no own one"),
+        ("model.hab", "litert", r"engine: expected .* \(the one of an installed package\), got"),
+    ],
+)
+def test_an_engine_for_other_files_is_refused_with_its_place(
+    folder: Path, tmp_path: Path, file: str, engine: str, said: str
+) -> None:
+    """Found when the configuration is checked, not when the first frame comes."""
+    (folder / "model.tflite").rename(folder / file)
+    data = (folder / file).read_bytes() if file == "model.tflite" else b"HEF whatever"
+    (folder / file).write_bytes(data)
+    card = folder / "card.yaml"
+    digest = hashlib.sha256(data).hexdigest()
+    card.write_text(re.sub("sha256: .*", f"sha256: {digest}\nfile: {file}", card.read_text()), "utf-8")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"models:\n  default:\n    engine: {engine}\n    path: {folder}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"config.yaml:3:5: models.default.{said}"):
+        assemble(load_config(config, environ={}))
+
+
 def test_no_package_takes_the_place_of_an_own_engine(package: Package) -> None:
     """`litert` is edgecam's, whatever a package calls its own."""
     package(name="litert")
