@@ -141,11 +141,7 @@ class EngineWorker:
     def engine_changed(self, model: str, change: Change) -> None:
         """Another engine serves a model from now on; from any thread."""
         before = self._chains.changed(model, change)
-        for camera, rung in list(self.rungs.items()):
-            if rung.model == model and change.why:
-                self._lanes[camera].desk.engine_fell_back(model, change)
-            elif rung.model == model and before is not None and before.why:
-                self._lanes[camera].desk.engine_taken_back(model, change)
+        self._rungs.engine_changed(model, change, before)
         self._engines_changed()
         # What a frame will take has changed.
         self._bell.ring()
@@ -223,6 +219,7 @@ class EngineWorker:
 
     def _take_up_revisions(self) -> None:
         """Here no frame is in anybody's hands, and the aide has nothing to do."""
+        self._rungs.settle()
         while self._revisions:
             rules, prefer_freshness = self._revisions.popleft()
             for camera, lane in self._lanes.items():
@@ -233,7 +230,7 @@ class EngineWorker:
 
     def _look_ahead(self, free_ns: int) -> Prepared | None:
         """In the aide's thread: the frame for an engine that will be free then, if one should be run."""
-        is_to_pause = self._stop.is_set() or self._revisions
+        is_to_pause = self._stop.is_set() or self._revisions or not self._rungs.is_settled
         picked = None if is_to_pause else self._picker.pick(free_ns)
         return None if picked is None or isinstance(picked, Wait) else self._prepare(picked)
 

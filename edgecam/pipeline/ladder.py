@@ -9,6 +9,8 @@
 - After 16 min on time the heavier model is tried whatever is foretold (a probe): what slowed it when they
   were compared may have ended at that very moment, and would keep the camera down for ever. Each such trial
   doubles the 16 min, up to 4 h.
+- Where another engine serves a model from now on, an accelerator or the CPU in its place, comparisons are
+  forgotten, and the heavier model is tried after the 30 s.
 - Where frames come too late by themselves no lighter model helps.
 - While the board is slowed down for heat or want of power, or is about to be, there is no way up, a quarter
   of late results suffices for the way down, and the 30 s begin when that is over: a lighter model cools it.
@@ -133,6 +135,14 @@ class Ladder:
             self._bad = 0
             self._calm_ns = None
 
+    def forget(self, rung: int) -> None:
+        """Another engine serves that rung from now on: what it took says nothing any more."""
+        for comparison in self._comparisons.values():
+            # As if the heavier model took nothing: after the usual patience it is tried.
+            comparison.above_ns = comparison.wanted = 0
+        if rung == self.rung:
+            self._begin()
+
     def refuse(self, step: Step) -> None:
         """The rung stepped to cannot be used: back, and never again."""
         self._usable = [rung for rung in self._usable if rung != step.after]
@@ -184,6 +194,9 @@ class Ladder:
         if self.rung in self._comparisons:
             self._comparisons[self.rung].wanted = 0
         self.rung = rung
+        self._begin()
+
+    def _begin(self) -> None:
         self._took = RunningQuantile()
         self._recent.clear()
         self._bad = 0

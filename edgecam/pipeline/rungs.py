@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 
 from edgecam.errors import EngineError
+from edgecam.inference.isolated import Change
 from edgecam.pipeline.chain import Prepared
 from edgecam.pipeline.ladder import Ladder, Step
 from edgecam.pipeline.lane import Lane, Rung
@@ -17,14 +19,16 @@ class Rungs:
 
     def __init__(self, lanes: Iterable[Lane], lock: Lock) -> None:
         """Args: the cameras; the lock under which a camera gets another rung."""
-        lanes = list(lanes)
-        self.in_use = {lane.camera: lane.rungs[0] for lane in lanes}
+        self._lanes = list(lanes)
+        self.in_use = {lane.camera: lane.rungs[0] for lane in self._lanes}
         """By camera."""
         self._lock = lock
         self._ladders = {
-            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in lanes
+            lane.camera: Ladder(len(lane.rungs), budget_ns=lane.policy.budget_ns) for lane in self._lanes
         }
         self._steps: list[tuple[Lane, Step]] = []
+        self._unsettled: deque[str] = deque()
+        """Models that another engine serves, of which the ladders have not heard yet."""
 
     def revise(self, lane: Lane) -> None:
         """The lane follows other rules now."""
@@ -32,6 +36,31 @@ class Rungs:
         # Not the ladder's: that one may be left to be opened yet, if an engine failed in between.
         in_use = self.in_use[lane.camera].model
         self.in_use[lane.camera] = next(rung for rung in lane.rungs if rung.model == in_use)
+
+    def engine_changed(self, model: str, change: Change, before: Change | None) -> None:
+        """Another engine serves a model from now on; from any thread, and `settle` follows."""
+        for lane in self._lanes:
+            if self.in_use[lane.camera].model != model:
+                continue
+            if change.why:
+                lane.desk.engine_fell_back(model, change)
+            elif before is not None and before.why:
+                lane.desk.engine_taken_back(model, change)
+        self._unsettled.append(model)
+
+    @property
+    def is_settled(self) -> bool:
+        """False: `settle` has something to do."""
+        return not self._unsettled
+
+    def settle(self) -> None:
+        """Let the ladders know of engines that have changed; while nothing is weighed."""
+        while self._unsettled:
+            model = self._unsettled.popleft()
+            for lane in self._lanes:
+                for place, rung in enumerate(lane.rungs):
+                    if rung.model == model:
+                        self._ladders[lane.camera].forget(place)
 
     def weigh(
         self, lane: Lane, prepared: Prepared, result: Result, *, now_ns: int, is_strained: bool

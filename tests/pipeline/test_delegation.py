@@ -163,6 +163,9 @@ def test_a_fall_to_the_cpu_and_the_way_back_are_told_per_camera() -> None:
         "camera": "a", "model": "default", "engine": "made/cpu", "reason": "unplugged; plug it in",
     }  # fmt: skip
     assert worker.changes["default"].delegated == 9
+    assert not worker._rungs.is_settled
+    worker._take_up_revisions()
+    assert worker._rungs.is_settled
 
 
 def test_the_time_in_a_child_is_no_hang_of_the_engine_here() -> None:

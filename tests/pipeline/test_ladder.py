@@ -393,3 +393,26 @@ def test_a_strained_board_never_goes_up_and_waits_anew_when_that_is_over() -> No
     assert climb.ladder.rung == 1
     climb.results(takes(20, 2), seconds=2)
     assert climb.ladder.rung == 0
+
+
+def test_when_an_accelerator_is_taken_back_the_heavier_model_is_tried_after_the_usual_patience() -> None:
+    """What they took beside each other was true for the CPU: it would bar the way up for long."""
+    for serves_again in (False, True):
+        climb = Climb()
+        climb.results(takes(300, 50), seconds=30)
+        assert climb.path == [(0, 1)]
+        if serves_again:
+            climb.ladder.forget(0)
+        climb.results(takes(5, 50), seconds=60)
+        assert climb.path == [(0, 1), (1, 0)][: 1 + serves_again]
+
+
+def test_results_of_an_engine_that_serves_no_more_are_not_held_against_the_one_that_does() -> None:
+    """A few late ones while an accelerator hung are no reason to leave the model."""
+    climb = Climb()
+    for _ in range(2):
+        climb.result(300)
+    climb.ladder.forget(0)
+    climb.result(300)
+    climb.results(takes(20, 10), seconds=10)
+    assert climb.path == []
