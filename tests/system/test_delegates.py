@@ -5,7 +5,9 @@ The delegate is built by the test; it runs the additions of the network, nine of
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from mqtt_listener import Listener
 from program import Program, config_for
 from stand_ins import until
 
+from edgecam.config.shipped import shipped_folder
 from edgecam.inference.litert import find_runtime
 from edgecam.records import SkipCause
 
@@ -181,6 +184,45 @@ def test_an_accelerator_that_is_not_there_costs_speed_and_not_the_service(
         running.program.wait_log(lambda log: "delegate failed" in log)
         assert running.program.stop()[0] == 0
         assert running.program.log.count("delegate failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "library", "ran"),
+    [("coral", "libedgetpu.so.1", "model_edgetpu.tflite"), ("auto", "libarmnnDelegate.so", "model.tflite")],
+)
+def test_a_preset_is_found_by_its_librarys_name_and_runs_the_file_that_is_for_it(
+    tmp_path: Path,
+    broker: Mosquitto,
+    subscriber: Listener,
+    moody: MoodyDelegate,
+    wanted: str,
+    library: str,
+    ran: str,
+) -> None:
+    """By path of the loader; the twin that the card names, where it needs one; `auto` by what is there."""
+    moody.library.rename(tmp_path / library)
+    model = write_model_with_twin(tmp_path / "model")
+    config = config_for(broker.url, "pattern:")
+    config["models"]["default"] = {"path": str(model), "delegate": wanted}
+    with Program(tmp_path, config, environ={"LD_LIBRARY_PATH": str(tmp_path)}) as program:
+        running = Box(program, subscriber)
+        served = running.model(lambda model: model.get("delegated"))
+        assert (served["delegate"], served["delegated"]) == ("coral" if wanted == "coral" else "armnn", 9)
+        running.serves(f"{RUNTIME}/{served['delegate']}")
+        # The file is mapped into the process that runs it.
+        assert f"/{ran}\n" in Path(f"/proc/{running.child()}/maps").read_text(encoding="utf-8")
+        assert program.stop()[0] == 0
+
+
+def write_model_with_twin(folder: Path) -> Path:
+    """The shipped model with a copy of itself, which another hash tells apart, for the Coral."""
+    shutil.copytree(shipped_folder() / "models" / "efficientnet_lite0_int8", folder)
+    twin = (folder / "model.tflite").read_bytes() + b"for the Coral"
+    (folder / "model_edgetpu.tflite").write_bytes(twin)
+    digest = hashlib.sha256(twin).hexdigest()
+    with (folder / "card.yaml").open("a", encoding="utf-8") as card:
+        card.write(f"twins:\n  coral: {{file: model_edgetpu.tflite, sha256: {digest}}}\n")
+    return folder
 
 
 def test_no_orphan_keeps_the_accelerator_when_edgecam_is_killed(
