@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+EXTERNAL = "external"
+"""What a library is called that has no preset."""
+
 _BOARD_IMAGE = "it comes with the board's own system image"
 
 
@@ -176,7 +179,7 @@ def use_of(name: str, options: Mapping[str, str]) -> DelegateUse:
         )
     if "/" in name:
         return DelegateUse(
-            "external",
+            EXTERNAL,
             (name,),
             dict(options),
             remedy="see that its device is there, and its options are right",

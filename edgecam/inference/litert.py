@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError, LastingError
-from edgecam.inference.delegates import DelegateUse, compiled_for
+from edgecam.inference.delegates import EXTERNAL, DelegateUse, compiled_for
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
 from edgecam.inference.memory import give_back_memory
-from edgecam.inference.quiet import chatter_caught
+from edgecam.inference.quiet import Caught, chatter_caught, stderr_caught
 from edgecam.records import TensorSpec
 
 _RUNTIMES = (
@@ -181,16 +181,29 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
     """The delegate from the first of its libraries that is there."""
     absent = []
     for library in use.libraries:
+        caught = Caught()
         try:
             # The runtime's own attempt leaves an exception on stderr if the library is not there.
             ctypes.CDLL(library)
-            return runtime.module.load_delegate(library, dict(use.options))
+            with stderr_caught() as caught:
+                return runtime.module.load_delegate(library, dict(use.options))
         except OSError as error:
             absent.append(_reason(error))
         except (ValueError, AttributeError) as error:
-            said = str(error).strip().rsplit("\n", 1)[-1][:_MOST_REASON_CHARS]
-            raise EngineError(f"the delegate {use.name} refuses: {said}; {use.remedy}") from error
+            remedy = use.remedy
+            if use.name != EXTERNAL:
+                remedy = f"see that its device is there and may be opened, that its library fits: {remedy}"
+            raise EngineError(
+                f"the delegate {use.name} refuses: {_refusal(error, caught.text)}; {remedy}"
+            ) from error
     raise LastingError(f"the delegate {use.name} has no library: {'; '.join(absent)}; {use.remedy}")
+
+
+def _refusal(error: BaseException, written: str) -> str:
+    """Why a delegate is none: what its library reported, else the first that it wrote to stderr."""
+    _first, *reported = str(error).strip().split("\n")
+    lines = [line.strip() for line in (*reported, *written.splitlines(), str(error)) if line.strip()]
+    return lines[0][:_MOST_REASON_CHARS]
 
 
 def _spec(detail: dict[str, Any]) -> TensorSpec:

@@ -153,7 +153,12 @@ def test_a_delegate_that_is_slow_from_the_start_serves_and_one_that_became_slow_
 
 
 @pytest.mark.parametrize(
-    ("mood", "said"), [("refuse", "no device found"), ("wrong", "computes wrong results")]
+    ("mood", "said"),
+    [
+        ("refuse", "no device found"),
+        ("mute", "refuses: Couldn't open kernel device; see that its device is there"),
+        ("wrong", "computes wrong results"),
+    ],
 )
 def test_what_refuses_or_lies_at_the_start_never_serves(
     start: Open, moody: MoodyDelegate, mood: str, said: str

@@ -2,6 +2,7 @@
  *
  * The option `control` names the file; it is read anew whenever the delegate is made or run. Its first word:
  *   refuse   it cannot be made, as if there were no device
+ *   mute     the same, and its reason stands on stderr alone, as Mesa's does
  *   vanish   the same, and running it fails, as if the device had been unplugged
  *   slow     running it takes half a second longer
  *   hang     running it never ends
@@ -147,6 +148,10 @@ TfLiteDelegate* tflite_plugin_create_delegate(char** keys, char** values, size_t
                                               void (*report_error)(const char*)) {
   for (size_t i = 0; i < count; i++) {
     if (strcmp(keys[i], "control") == 0) snprintf(control, sizeof control, "%s", values[i]);
+  }
+  if (told_to("mute")) {
+    fprintf(stderr, "Couldn't open kernel device\n");
+    return NULL;
   }
   if (told_to("refuse") || told_to("vanish")) {
     report_error("no device found");
