@@ -85,7 +85,7 @@ PURE = (
     "pipeline.scheduler",
     "pipeline.freshness", "pipeline.estimate", "pipeline.deadline", "pipeline.strain",
     "publish.discovery", "publish.entities", "pipeline.announcing",
-    "pipeline.vitality", "history.shelf",
+    "pipeline.vitality", "history.shelf", "inference.thread_rule",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
 )  # fmt: skip

@@ -40,6 +40,13 @@ def device_id(root: Path = Path("/"), *, instance: str = "") -> str:
     return f"{board}-{instance}" if instance else board
 
 
+def board_model(root: Path = Path("/")) -> str:
+    """What kind of board this is: as its device tree says, else its processor's name; empty: not told."""
+    name = read_text(root / "proc/device-tree/model").strip("\0\n ")
+    processor = re.search(r"^model name\s*:\s*(.+)$", read_text(root / "proc/cpuinfo"), re.MULTILINE)
+    return name or (processor[1] if processor else "")
+
+
 def board_stats(root: Path = Path("/"), *, firmware_bits: int | None = None) -> BoardStats:
     """Memory of this process, heat and power of the board, as far as the kernel tells.
 

@@ -202,7 +202,7 @@ class ModelConfig(Block):
     delegate_options: dict[Text, Text | int | float] = Field(default={}, examples=[{"device": "usb:0"}])
     """What the library of a named delegate is told: texts and numbers, by its own names."""
     threads: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = "auto"
-    """CPU threads of one inference; `auto`: chosen from the machine's cores."""
+    """CPU threads of one inference; `auto`: measured at the first start, then remembered."""
     timeout_ms: int | None = Field(default=None, ge=100, le=600_000)
     """How long an inference may take, in milliseconds, before its engine is taken for hung and edgecam ends
     with exit code 75, to be started again; null: 20 times as long as 99 of 100 take, 2000 at least. The first

@@ -9,6 +9,7 @@ from edgecam.config.schema import OutboxConfig
 
 _NAME = "outbox.db"
 _HISTORY = "history"
+_THREADS = "threads.json"
 # Of a service without a home and without systemd's StateDirectory.
 _LAST_RESORT = Path("/var/lib/edgecam")
 
@@ -29,6 +30,11 @@ def outbox_path(outbox: OutboxConfig, folder: Path, environ: Mapping[str, str]) 
 def history_path(environ: Mapping[str, str], *, state: Path | None = None) -> Path:
     """The folder of the evidence; `state`: the folder for states, if it is another one."""
     return (state or state_folder(environ)) / _HISTORY
+
+
+def threads_path(environ: Mapping[str, str]) -> Path:
+    """The file in which measured numbers of threads are remembered."""
+    return state_folder(environ) / _THREADS
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_WITHIN = 0.10
-
-RULE = (
-    "the fewest threads whose median is within 10 % of the best, and fewer than there are cores: "
-    "capture and MQTT need one"
-)
+from edgecam.inference.thread_rule import RULE, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +25,7 @@ def advise(median_ms: Mapping[int, float], *, cores: int) -> Advice:
         median_ms: by threads, of one engine; at least one.
         cores: that this process may use.
     """
-    allowed = {threads: value for threads, value in median_ms.items() if threads < max(cores, 2)}
-    if not allowed:
+    if all(threads >= max(cores, 2) for threads in median_ms):
         return Advice(None, f"no advice: every measured number of threads takes all {cores} cores ({RULE})")
-    best = min(allowed.values())
-    threads = min(count for count, value in allowed.items() if value <= best * (1 + _WITHIN))
+    threads = choose(median_ms, cores=cores)
     return Advice(threads, f"{median_ms[threads]:.2f} ms at the median; the rule: {RULE}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecam.capture.camera import SensorNetwork
 from edgecam.config.hours import ALWAYS, Schedule, parse_window
@@ -14,6 +14,7 @@ from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.inference.engines import strange_engine
+from edgecam.inference.threads import ThreadChoice
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.pipeline.delegation import strange_wishes
@@ -52,6 +53,8 @@ class Plan:
     models: Mapping[str, Model]
     """By their names in the configuration; only those that a camera uses."""
     cameras: Sequence[CameraPlan]
+    threads: ThreadChoice | None = field(default=None, compare=False)
+    """Of engines whose threads are `auto`; None: by the number of cores alone."""
 
 
 def assemble(loaded: LoadedConfig) -> Plan:

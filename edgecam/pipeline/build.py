@@ -86,9 +86,18 @@ def kinship(loaded: LoadedConfig, plan: Plan, family: Sequence[CameraPlan]) -> o
 
 def open_model(loaded: LoadedConfig, plan: Plan, name: str) -> Engine:
     """The engine of a model, on the CPU if that is where its runtime has it; raises EngineError."""
-    config = loaded.config.models[name]
-    threads = None if config.threads == "auto" else config.threads
-    return open_engine(plan.models[name], engine=config.engine, threads=threads, providers=config.providers)
+    config, model = loaded.config.models[name], plan.models[name]
+
+    def open_with(threads: int | None) -> Engine:
+        return open_engine(model, engine=config.engine, threads=threads, providers=config.providers)
+
+    if config.threads != "auto":
+        return open_with(config.threads)
+    if plan.threads is None:
+        return open_with(None)
+    # A lighter model is opened when frames are late already.
+    is_first = any(camera.rungs[0].model == name for camera in plan.cameras)
+    return plan.threads.open(model, open_with, may_measure=is_first)
 
 
 def open_served(loaded: LoadedConfig, plan: Plan, told: Callable[[str, Change], None], name: str) -> Engine:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgecam.appliance.board import device_id, instance_name
+from edgecam.appliance.board import board_model, device_id, instance_name
 from edgecam.config.certificates import read_tls
 from edgecam.config.last_good import keep_last_good, last_good_path, read_last_good
 from edgecam.config.loader import LoadedConfig, find_config, load_config
 from edgecam.config.password import read_password
-from edgecam.config.state_folder import state_folder
+from edgecam.config.state_folder import state_folder, threads_path
 from edgecam.errors import ConfigError, EdgecamError, ModelError
+from edgecam.inference.thread_store import ThreadStore
+from edgecam.inference.threads import ThreadChoice
 from edgecam.pipeline.assembly import Plan, assemble
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,9 @@ class OrderBook:
         """The file; None: the defaults hold."""
         self._sets = sets
         self._environ = environ
+        # One for all that is read: a reload need not measure again.
+        store = ThreadStore(threads_path(environ))
+        self._threads = ThreadChoice(store, board=board_model(), cores=len(os.sched_getaffinity(0)))
 
     def read(self, *, stand_in: Path | None = None) -> Orders:
         """The orders as they are now.
@@ -56,7 +62,7 @@ class OrderBook:
         """
         loaded = load_config(self.path, sets=self._sets, environ=self._environ, stand_in=stand_in)
         config = loaded.config
-        plan = assemble(loaded)
+        plan = replace(assemble(loaded), threads=self._threads)
         try:
             read_tls(config.mqtt, loaded.folder)
             password = read_password(config.mqtt, loaded.folder, self._environ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecam.appliance.board import board_stats, device_id
+from edgecam.appliance.board import board_model, board_stats, device_id
 from edgecam.reports import BoardStats
 
 
@@ -60,3 +60,12 @@ def test_memory_is_that_of_this_process() -> None:
     used = board_stats().memory_bytes
     assert used is not None
     assert 5e6 < used < 1e10
+
+
+def test_a_board_is_of_the_kind_that_its_device_tree_or_processor_says(tmp_path: Path) -> None:
+    """What was measured on one kind is worth nothing on another; a PC has no device tree."""
+    assert board_model(tmp_path) == ""
+    write(tmp_path, "proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU 3\n\nprocessor\t: 1\n")
+    assert board_model(tmp_path) == "some cpu 3"
+    write(tmp_path, "proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
+    assert board_model(tmp_path) == "raspberry pi 4 model b rev 1.4"
