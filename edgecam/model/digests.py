@@ -1,0 +1,67 @@
+"""Is a file the one that was meant? By its length and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from edgecam.errors import ModelError
+
+LEAST_DIGITS = 16
+"""Of a sha256 that is known in part: 64 bits."""
+_WHOLE_DIGITS = 64
+_HEAD_BYTES = 64
+
+
+def is_digest(text: str) -> bool:
+    """True for all 64 digits of a sha256, in lower case."""
+    return re.fullmatch(rf"[0-9a-f]{{{_WHOLE_DIGITS}}}", text) is not None
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file, 64 digits.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def check_file(path: Path, *, shown: str, sha256: str = "", length: int | None = None) -> None:
+    """Refuse a file that is not the one that was meant.
+
+    Args:
+        path: the file.
+        shown: what messages call it.
+        sha256: all its digits, or the first ones; empty: any.
+        length: in bytes; None: any.
+
+    Raises:
+        ModelError: it is another one, or cannot be read; says what it seems to be.
+    """
+    found = digest_of(path)
+    size = path.stat().st_size
+    if found.startswith(sha256) and length in {None, size}:
+        return
+    expected = f"sha256 {sha256[:12]}…" if not found.startswith(sha256) else f"{length} bytes"
+    got = f"{found[:12]}…" if not found.startswith(sha256) else f"{size}"
+    raise ModelError(
+        f"{shown}: is not the file that was expected: expected {expected}, got {got}"
+        f"{_seems(path)}; look at that address, or try --mirror or --file"
+    )
+
+
+def _seems(path: Path) -> str:
+    """What other files often are in the place of a model."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return " (it is a web page: a login, or a network's notice)"
+    if head.startswith(b"version https://git-lfs"):
+        return " (it is a pointer of Git LFS, not the file itself)"
+    return ""
