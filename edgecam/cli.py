@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from edgecam import __version__
+from edgecam.cli_models import models_app
 from edgecam.cli_options import (
     AsJson,
     BenchCompare,
@@ -40,6 +41,7 @@ from edgecam.cli_options import (
     WatchCert,
     WatchKey,
 )
+from edgecam.cli_options import numbers as _numbers
 from edgecam.errors import UsageError
 
 app = typer.Typer(
@@ -50,7 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="The models at hand.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 
 
@@ -220,18 +221,6 @@ def discovery(
     command(config, sets=sets or (), show=show, remove=remove)
 
 
-@models_app.command("list")
-def models_list(
-    folder: Annotated[Path, typer.Option(help="Where the configuration lies.")] = Path(),
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """List the models that a configuration can name."""
-    from edgecam.commands.models import show_models
-
-    show_models(folder, as_json=as_json)
-
-
 @app.command()
 def inspect(
     model: Annotated[
@@ -332,15 +321,3 @@ def _refuse(given: Mapping[str, object], why: str) -> None:
     for name, value in given.items():
         if value is not None:
             raise UsageError(f"{name} {why}")
-
-
-def _numbers(text: str | None, option: str) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in {1, 3}:
-        raise UsageError(f"{option}: expected one number or three with commas between, got {text!r}")
-    return values

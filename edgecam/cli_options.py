@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edgecam.errors import UsageError
+
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -120,3 +122,20 @@ WatchCert = Annotated[
     Path | None, typer.Option(help="Our own certificate, for a broker that asks for one; with --key.")
 ]
 WatchKey = Annotated[Path | None, typer.Option(help="The private key of --cert.")]
+
+
+def numbers(text: str | None, option: str) -> list[float] | None:
+    """What --mean and --std say: one number, or one for each colour.
+
+    Raises:
+        UsageError: something else.
+    """
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in {1, 3}:
+        raise UsageError(f"{option}: expected one number or three with commas between, got {text!r}")
+    return values

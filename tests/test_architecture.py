@@ -70,8 +70,9 @@ ROOMS = {
         " history pipeline client measure doctor broker_url",
         "numpy rich",
     ),
-    "cli_options": room(outside="typer"),
-    "cli": room("errors commands cli_options", "typer"),
+    "cli_options": room("errors", "typer"),
+    "cli_models": room("errors commands cli_options", "typer"),
+    "cli": room("errors commands cli_options cli_models", "typer"),
     "__main__": room("errors cli"),
     "__init__": room(),
 }
@@ -79,7 +80,8 @@ ROOMS = {
 # Pure: no clock, file, environment, thread, chance or logger; whatever they need is an argument.
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
-    "config.rules", "config.hours", "config.changes", "model.card", "model.model", "publish.topics",
+    "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
+    "model.card_text", "publish.topics",
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",

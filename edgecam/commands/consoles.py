@@ -13,3 +13,8 @@ _PIPE_COLUMNS = 400
 def result_console() -> Console:
     """stdout: as wide as the terminal, or wide enough for any line when it is a pipe or a file."""
     return Console() if sys.stdout.isatty() else Console(width=_PIPE_COLUMNS)
+
+
+def error_console() -> Console:
+    """stderr, for questions and progress."""
+    return Console(stderr=True)

@@ -15,6 +15,8 @@ from edgecam.model.model import Model
 from edgecam.model.support import check_supported
 from edgecam.records import TensorSpec
 
+UNKNOWN_LICENCE = "unknown"
+"""Of a file that says none."""
 _COLORS = 3
 _INT8_SHIFT = 128
 # A softmax's quantized output has this step: 256 values from 0 to 1.
@@ -40,17 +42,26 @@ def bare_model(
     Raises:
         ModelError: the file cannot be used, or does not say enough; with the option that helps.
     """
+    card, graph = describe(path, mean=mean, std=std)
+    return Model(
+        name=card.name, path=path, sha256=card.sha256, card=card, labels=_labels(graph, path, labels)
+    )
+
+
+def describe(
+    path: Path, *, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> tuple[Card, Graph]:
+    """The card of a bare file and what is inside it, its labels aside; as `bare_model`."""
     data = read_model_bytes(path)
     graph = parse_graph(data, path=path)
     check_supported(graph, path=path)
     _, height, width, channels = graph.inputs[0].shape
     means, stds = _normalization(graph, path, mean=mean, std=std)
-    digest = hashlib.sha256(data).hexdigest()
     card = Card(
         name=path.stem,
         description=graph.metadata.description,
         file=path.name,
-        sha256=digest,
+        sha256=hashlib.sha256(data).hexdigest(),
         input=InputCard(
             width_px=width,
             height_px=height,
@@ -59,12 +70,12 @@ def bare_model(
             color=Channels.GRAY if channels == 1 else Channels.RGB,
         ),
         output=OutputCard(kind=_output_kind(graph)),
-        licence=graph.metadata.licence or "unknown",
+        licence=graph.metadata.licence or UNKNOWN_LICENCE,
         source=str(path),
         parameters=graph.parameters,
         macs=graph.macs,
     )
-    return Model(name=card.name, path=path, sha256=digest, card=card, labels=_labels(graph, path, labels))
+    return card, graph
 
 
 def _labels(graph: Graph, path: Path, file: Path | None) -> tuple[str, ...]:

@@ -1,0 +1,173 @@
+"""How a model directory comes and goes: whole, by one rename.
+
+It is put together in `models/.incoming/NAME`, a level deeper than anything is listed or looked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgecam.errors import ModelError, UsageError
+from edgecam.model.store import CARD_FILE
+
+_INCOMING = ".incoming"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be that of a model directory.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a model; expected letters, digits, `.`, `_` and `-`, the first no sign"
+        )
+    return name
+
+
+def check_free(models: Path, name: str, *, force: bool) -> Path:
+    """Where the model will lie, if it may.
+
+    Raises:
+        UsageError: there is one and `force` is not given, or there is something else.
+    """
+    place = models / check_name(name)
+    if not place.exists() and not place.is_symlink():
+        return place
+    if not (place / CARD_FILE).is_file() or place.is_symlink():
+        raise UsageError(f"{place} exists and is no model directory of its own; give another --name")
+    if not force:
+        raise UsageError(f"{place} exists and is left as it is; give another --name, or --force")
+    return place
+
+
+@contextlib.contextmanager
+def staged(models: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
+    """A folder of one's own to put a model together in; what an earlier try left is in it.
+
+    Args:
+        models: the folder that holds model directories; made if it is not there.
+        name: of the model.
+        keep: leave the folder there when this fails, so that the next try goes on from it.
+
+    Raises:
+        ModelError: the folder cannot be written, or somebody else is at work in it.
+    """
+    folder = models / _INCOMING / check_name(name)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        if not keep:
+            _empty(folder)
+        try:
+            yield folder
+        except BaseException:
+            if not keep or not any(folder.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()  # only if nothing else is in it
+
+
+def publish(folder: Path, place: Path) -> None:
+    """Put a staged model in its place, durably; what was there is replaced.
+
+    Raises:
+        ModelError: it cannot be written; then what was there is there.
+    """
+    old = folder.with_name(f"{folder.name}.old")
+    with _writing(place):
+        for path in (*folder.iterdir(), folder):
+            _sync(path)
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        try:
+            folder.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
+        _sync(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def withdraw(place: Path) -> None:
+    """Remove a model directory; it is gone at once, however long its files take.
+
+    Raises:
+        ModelError: it cannot be removed; then it is still there.
+    """
+    gone = place.parent / _INCOMING / f"{place.name}.removed"
+    with _writing(place):
+        if place.is_symlink():
+            place.unlink()
+            return
+        gone.parent.mkdir(exist_ok=True)
+        shutil.rmtree(gone, ignore_errors=True)
+        place.rename(gone)
+        _sync(place.parent)
+    shutil.rmtree(gone, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        gone.parent.rmdir()
+
+
+def discard(models: Path, name: str) -> bool:
+    """Remove what an ended `staged` has left of a name; False if it has left nothing.
+
+    Raises:
+        ModelError: somebody is at work in it.
+    """
+    folder = models / _INCOMING / check_name(name)
+    if not folder.is_dir():
+        return False
+    with _locked(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+    return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with _writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(f"{folder}: another edgecam is at work in it; wait for that one") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    with _writing(folder):
+        for path in folder.iterdir():
+            path.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
