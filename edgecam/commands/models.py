@@ -64,7 +64,7 @@ def _entry(listing: Listing) -> dict[str, Any]:
         "groups": len(model.groups),
         "bytes": model.path.stat().st_size if graph is None else graph.bytes,
         "parameters": (model.card.parameters or 0) if graph is None else graph.parameters,
-        "macs": (model.card.macs or 0) if graph is None else graph.macs,
+        "macs": (0 if graph is None else graph.macs) or model.card.macs or 0,
         "licence": model.card.licence,
         "source": model.card.source,
     }
@@ -78,6 +78,6 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
         str(entry["classes"]),
         f"{entry['bytes'] / 1e6:.1f}",
         f"{entry['parameters'] / 1e6:.2f} M",
-        f"{entry['macs'] / 1e6:.0f} M",
+        f"{entry['macs'] / 1e6:.0f} M" if entry["macs"] else "unknown",
         escape(entry["licence"]),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import prod
 from struct import calcsize, unpack
 
@@ -20,6 +21,8 @@ _FIXED_BYTES = {_EIGHT: 8, _FOUR: 4}
 _MOST_BITS = 64
 _FREE = -1
 _PICTURE_AXES = 4
+# No network for a camera has more; a damaged file may, and would keep the reader busy.
+_MOST_AXES, _MOST_FIELDS = 16, 1_000_000
 _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
@@ -132,7 +135,7 @@ def _constant(fields: Sequence[Field], file: str) -> Tensor:
     if any(number == 14 and value == 1 for number, value in fields):  # noqa: PLR2004
         # Another file is in no SHA-256.
         raise ModelError(f"{file}: keeps weights in another file; save it as one file")
-    shape = tuple(size for number, value in fields if number == 1 for size in _numbers(value))
+    shape = _shape(size for number, value in fields if number == 1 for size in _numbers(value))
     dtype = next((_dtype(value) for number, value in fields if number == 2), "unknown")  # noqa: PLR2004
     name = next((_text(value) for number, value in fields if number == 8), "")  # noqa: PLR2004
     item = next((size for bits, size in _ITEM_BYTES.items() if dtype.endswith(bits)), 1)
@@ -146,7 +149,7 @@ def _end(block: memoryview, *, as_picture: bool) -> Tensor:
     kind = list(_within(_within(fields, 2), 1))
     dtype = next((_dtype(value) for number, value in kind if number == 1), "unknown")
     dims = (list(_fields(_block(value))) for number, value in _within(kind, 2) if number == 1)
-    signature = tuple(
+    signature = _shape(
         next((value for number, value in dim if number == 1 and isinstance(value, int) and value > 0), _FREE)
         for dim in dims
     )
@@ -156,6 +159,13 @@ def _end(block: memoryview, *, as_picture: bool) -> Tensor:
     return Tensor(name, tuple(max(size, 1) for size in signature), signature, dtype, (), (), 0, 0)
 
 
+def _shape(sizes: Iterator[int]) -> tuple[int, ...]:
+    shape = tuple(islice(sizes, _MOST_AXES + 1))
+    if len(shape) > _MOST_AXES or min(shape, default=0) < _FREE:
+        raise ValueError(f"a tensor has the shape {list(shape)}")
+    return shape
+
+
 def _within(fields: Sequence[Field], wanted: int) -> list[Field]:
     """The fields of the first message numbered `wanted`."""
     return next((list(_fields(_block(value))) for number, value in fields if number == wanted), [])
@@ -163,8 +173,11 @@ def _within(fields: Sequence[Field], wanted: int) -> list[Field]:
 
 def _fields(data: memoryview) -> Iterator[Field]:
     """Each field of a message: its number, and an integer or the block's bytes (not copied)."""
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise ValueError(f"a message has more than {_MOST_FIELDS} fields")
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
@@ -177,7 +190,8 @@ def _fields(data: memoryview) -> Iterator[Field]:
             size = _FIXED_BYTES[kind]
         else:
             raise ValueError(f"a field has the wire type {kind}")
-        if at + size > len(data):
+        # A negative size would send the reader back, for ever.
+        if size < 0 or at + size > len(data):
             raise ValueError(f"it refers to byte {at + size} of {len(data)}")
         yield number, data[at : at + size]
         at += size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from make_tiny_model import Tiny, make
 from make_tiny_onnx import make_onnx
 
@@ -22,7 +25,7 @@ from edgecam.inference.engine import open_engine
 from edgecam.inference.litert import LiteRtEngine
 from edgecam.inference.onnx import OnnxEngine
 from edgecam.model.bare import bare_model
-from edgecam.model.graph import read_graph
+from edgecam.model.graph import parse_graph, read_graph
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
 
@@ -112,6 +115,32 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
             assert str(error).startswith(str(path))  # noqa: PT017 - either end is allowed
             refused += 1
     assert refused > len(whole) // 31
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_keeps_the_reader_busy(tmp_path: Path, data: st.DataObject) -> None:
+    """Negative, huge or no sizes, anywhere: a model or a ModelError, never a loop or a crash."""
+    whole = bytearray(make_onnx(TINY, quantized=True, shapes=True))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(whole)))
+        word = data.draw(
+            st.sampled_from(
+                [
+                    b"\xff" * 9 + b"\x01",
+                    b"\xf5" + b"\xff" * 8 + b"\x01",
+                    b"\xff" * 8 + b"\x7f",
+                    b"\0",
+                    b"\x08",
+                    b"\x0a",
+                ]
+            )
+        )
+        whole[at : at + data.draw(st.sampled_from([0, len(word)]))] = word
+    with suppress(ModelError):
+        graph = parse_graph(bytes(whole), path=tmp_path / "net.onnx")
+        assert graph.parameters >= 0
+        assert graph.macs >= 0
 
 
 def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
