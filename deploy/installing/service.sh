@@ -35,12 +35,22 @@ from edgecam.appliance.accelerators import find_accelerators
 raise SystemExit(not any("Coral" in name and "USB" in name for name in find_accelerators()))' 2>/dev/null
 }
 
+# A GPU alone is no reason: every desktop has one.
+has_npu() {
+    local device
+    for device in /dev/accel/accel* /dev/hailo0 /dev/galcore /dev/ethosu0; do
+        if [[ -c $device ]]; then return 0; fi
+    done
+    return 1
+}
+
 # The drop-ins that open to the service what it needs here, by name.
 wanted_drop_ins() {
     local file
     if [[ $camera == picamera2 ]] || { [[ $camera == auto ]] && has_picamera2; }; then echo picamera2; fi
     if ((coral)) || has_coral_usb; then echo coral-usb; fi
     if [[ -c /dev/apex_0 ]]; then echo coral-pcie; fi
+    if has_npu; then echo npu; fi
     if is_installed mosquitto; then echo mosquitto; fi
     if [[ -c /dev/vcio ]]; then echo vcgencmd; fi
     # Those in place stay: perhaps the owner asked for them.

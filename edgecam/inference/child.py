@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from edgecam.errors import EngineError, LastingError
 from edgecam.inference.delegates import DelegateUse
@@ -44,12 +44,16 @@ def main() -> None:
             engine = _open(asked)
         except EngineError as fault:
             channel.send(encode_fault(fault))
-        else:
-            tensors = SharedTensors(memory_fd, engine.input, engine.output)
-            channel.send(_description(engine).encode())
-            _serve(engine, channel, tensors)
-        # Here and now: the destructors of a library may hang, or tell of their work on stderr.
-        os._exit(0)
+            _leave()
+        tensors = SharedTensors(memory_fd, engine.input, engine.output)
+        channel.send(_description(engine).encode())
+        _serve(engine, channel, tensors)
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """Here and now: the destructors of a library may hang, or tell of their work on stderr."""
+    os._exit(0)
 
 
 def _die_with(parent: int) -> None:

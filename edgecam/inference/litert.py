@@ -192,7 +192,7 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
         except (ValueError, AttributeError) as error:
             remedy = use.remedy
             if use.name != EXTERNAL:
-                remedy = f"see that its device is there and may be opened, that its library fits: {remedy}"
+                remedy = f"see that its device is there, may be opened, and fits the library: {remedy}"
             raise EngineError(
                 f"the delegate {use.name} refuses: {_refusal(error, caught.text)}; {remedy}"
             ) from error

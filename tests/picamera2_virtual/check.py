@@ -21,6 +21,7 @@ import cv2
 import libcamera
 import numpy as np
 import picamera2
+from ai_camera import check_ai_camera  # type: ignore[import-not-found]  # beside this file, which is a script
 from numpy.typing import NDArray
 from picamera2.allocators import LibcameraAllocator
 from picamera2.request import CompletedRequest
@@ -286,10 +287,11 @@ def main() -> None:
         snapshot_bytes = check_snapshot(camera)
         check_close_with_unread_frame(camera)
     check_busy()
+    check_ai_camera()
     sys.stdout.write(
         f"picamera2 door: {FRAMES} frames, {fps:.0f} fps, median age {age_ms:.1f} ms, "
         f"a main picture of {MAIN_PX[0]}x{MAIN_PX[1]} copied in {copy_ms:.1f} ms, "
-        f"its snapshot {snapshot_bytes // 1000} kB, "
+        f"its snapshot {snapshot_bytes // 1000} kB, the AI Camera's answers read, "
         f"libcamera {libcamera.CameraManager.singleton().version}, picamera2 {version('picamera2')}\n"
     )
 
