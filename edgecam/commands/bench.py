@@ -97,9 +97,12 @@ def bench_all_engines(
         images: a picture or a folder of some, on which best classes are compared; None: they are not.
 
     Raises:
+        UsageError: there is no such ONNX file.
         EngineError: no engine runs the model.
         SourceError: there are no pictures.
     """
+    if onnx is not None and not onnx.is_file():
+        raise UsageError(f"--onnx: {onnx}: no such file; name the same network's .onnx")
     pictures = [] if images is None else list_pictures(images, shown=str(images))
     with _progress_bar() as progress:
         run = bench_engines(

@@ -26,7 +26,9 @@ def show_engines(console: Console, report: Mapping[str, Any]) -> None:
     settings, machine = report["settings"], report["machine"]
     said = [
         f"{settings['rounds']} rounds of {settings['seconds']:g} s, in turn, each engine in its own process",
-        f"{settings['pictures']} pictures, compared with {settings['reference']}",
+        f"{settings['pictures']} pictures, compared with {settings['reference']}"
+        if settings["pictures"]
+        else "no pictures: --images FOLDER compares what the engines say of some",
         f"{machine['cpu'] or machine['arch']}, {machine['cores']} cores",
     ]
     _say(console, "; ".join(said))

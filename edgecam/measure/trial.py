@@ -49,7 +49,8 @@ class Candidate:
     @property
     def name(self) -> str:
         """What was asked for, for messages."""
-        return self.engine if self.delegate is None else self.delegate.name
+        what = self.engine if self.delegate is None else self.delegate.name
+        return f"{what} in a child" if self.apart else what
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def test_an_engine_that_aborts_spoils_no_other(tiny: ModuleType, tmp_path: Path)
     [
         (("--images", "."), "--images is for --engines alone"),
         (("--engines", "--html", "page.html"), "--html is not for --engines"),
+        (("--engines", "--onnx", "nowhere.onnx"), "--onnx: nowhere.onnx: no such file"),
         (("--engines", "--pipeline"), "--engines is not for --pipeline"),
     ],
 )
