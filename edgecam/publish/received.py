@@ -96,6 +96,8 @@ class CameraFigures:
     fps_out: float
     age_ms: Spread
     stages_ms: Mapping[str, Spread]
+    engines: Mapping[str, int] = field(default_factory=dict)
+    """Results by the engine that ran them; empty from devices that do not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,7 @@ def test_every_kind_of_message_is_read() -> None:
     assert isinstance(figures, StatsMessage)
     assert figures.cameras["main"].captured == 100
     assert figures.cameras["main"].stages_ms["postprocess"].p50 is None
+    assert figures.cameras["main"].engines == {"litert/cpu": 61}
     runs = parse(TOPICS.info, messages.info(info(), AT))
     assert isinstance(runs, InfoMessage)
     assert runs.versions["edgecam"] == "0.1.0"

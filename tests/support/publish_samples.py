@@ -110,6 +110,7 @@ def stats() -> Stats:
         preprocess=spread,
         infer=spread,
         postprocess=Percentiles(),
+        engines={"litert/cpu": 61},
     )
     return Stats(uptime_s=12.34, cameras={"main": camera})
 
