@@ -148,13 +148,18 @@ def load_engine(name: str, request: EngineRequest) -> Engine:
             "install its package anew"
         ) from error
     try:
-        return opener(request)
+        engine = opener(request)
     except EngineError:
         raise
     except Exception as error:  # a stranger's opener; ours raise nothing else
         raise EngineError(
             f"{request.path}: the engine {name} refuses the model: {type(error).__name__}: {error}"
         ) from error
+    if name in _OWN:
+        return engine
+    from edgecam.inference.guarded import GuardedEngine
+
+    return GuardedEngine(engine, name)
 
 
 def _find(name: str) -> EntryPoint | None:

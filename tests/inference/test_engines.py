@@ -157,6 +157,31 @@ def test_a_packages_own_exceptions_become_engine_errors(
         open_engine(load_model(folder), engine="abacus", threads=1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("1 / 0", "the engine abacus failed: ZeroDivisionError: division by zero"),
+        ("[200, 40, 10, 6]", r"the engine abacus gives list None None, not an array \(4,\) uint8"),
+        ("np.zeros((1, 4), np.uint8)", r"gives ndarray \(1, 4\) uint8, not an array \(4,\) uint8"),
+        ("np.zeros(4, np.float32)", r"gives ndarray \(4,\) float32, not an array \(4,\) uint8"),
+    ],
+)
+def test_a_packages_engine_is_held_to_the_contract(
+    folder: Path, package: Package, answer: str, said: str
+) -> None:
+    """The engine worker survives EngineError alone: whatever else a stranger's code does becomes one."""
+    package(answer=answer)
+    with pytest.raises(EngineError, match=said):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+
+
+def test_an_engine_that_is_none_is_refused(folder: Path, package: Package) -> None:
+    """An opener that returns something else is told as such."""
+    package(opener="return object()")
+    with pytest.raises(EngineError, match="the engine abacus does not say what it is: AttributeError"):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+
+
 def test_a_runtime_that_was_named_is_not_replaced(tiny: ModuleType, tmp_path: Path) -> None:
     """`engine: tflite-runtime` on a machine without it says so, and does not run LiteRT instead."""
     path = tmp_path / "net.tflite"
