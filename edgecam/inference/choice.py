@@ -70,7 +70,9 @@ def choose(wish: Wish, model: Model, *, dtype: str, plugged_in: Collection[str])
         if not why:
             return _chosen(use_of(delegate.name, {}), model)
         log.debug("delegate passed over model=%s delegate=%s reason=%s", model.name, delegate.name, why)
-    return None
+    # Somebody means to have it: it may be plugged in yet, or come up after us when the machine starts.
+    awaited = next((delegate for delegate in DELEGATES if _is_prepared_for(delegate, model, dtype)), None)
+    return None if awaited is None else _chosen(use_of(awaited.name, {}), model)
 
 
 def why_not(delegate: Delegate, model: Model, *, dtype: str, plugged_in: Collection[str]) -> str:
@@ -82,6 +84,12 @@ def why_not(delegate: Delegate, model: Model, *, dtype: str, plugged_in: Collect
     if delegate.libraries and find_library(delegate.libraries) is None:
         return f"its library is not there ({', '.join(delegate.libraries)}); {delegate.get_library}"
     return _unsuited(delegate, model, dtype)
+
+
+def _is_prepared_for(delegate: Delegate, model: Model, dtype: str) -> bool:
+    """The model has a twin for it, and its library is installed."""
+    is_there = bool(delegate.twin) and find_library(delegate.libraries) is not None
+    return is_there and delegate.automatic and not _unsuited(delegate, model, dtype)
 
 
 def _unsuited(delegate: Delegate, model: Model, dtype: str) -> str:

@@ -60,6 +60,7 @@ class IsolatedEngine:
         told: hears of each change, in the keeper's thread.
         timeout_ms: of one inference; None: max(250 ms, 10 times the 99th percentile).
         signs: what is there of library and device, to be compared; a change ends a pause.
+        is_seen: whether the device is there, as far as one can tell.
         budget: of restarts.
     """
 
@@ -72,6 +73,7 @@ class IsolatedEngine:
         told: Callable[[Change], None],
         timeout_ms: float | None = None,
         signs: Callable[[], object] = lambda: None,
+        is_seen: Callable[[], bool] = lambda: True,
         budget: RestartBudget | None = None,
     ) -> None:
         self.input, self.output = cpu.input, cpu.output
@@ -93,6 +95,7 @@ class IsolatedEngine:
             serves=self._serves,
             fails=self._fails,
             signs=signs,
+            is_seen=is_seen,
             deadline=self._deadline,
             budget=budget or RestartBudget(),
         )

@@ -50,6 +50,7 @@ class Keeper:
         serves: called in the keeper's thread with each child that serves from now on,
         fails: and with the reason when none does; not for the same reason again.
         signs: what is there of library and device; when it changes, no pause is kept.
+        is_seen: whether the device is there as far as one can tell; while it is not, it is waited for.
         deadline: of an inference; it learns from the first child's how long one takes.
         budget: of restarts.
     """
@@ -62,13 +63,14 @@ class Keeper:
         serves: Callable[[ChildProcess], None],
         fails: Callable[[str], None],
         signs: Callable[[], object],
+        is_seen: Callable[[], bool],
         deadline: InvokeDeadline,
         budget: RestartBudget,
     ) -> None:
         self._order, self._known = order, known
         self._name = order.delegate.name if order.delegate else order.engine
         self._serves, self._fails = serves, fails
-        self._signs = signs
+        self._signs, self._is_seen = signs, is_seen
         self._seen: object = None
         self._deadline, self._budget = deadline, budget
         self._closing = Event()
@@ -131,7 +133,7 @@ class Keeper:
                 self._watch(child)
         except EngineError as error:
             fault = str(error)
-            if isinstance(error, LastingError):
+            if isinstance(error, LastingError) or not self._is_seen():
                 self._budget.lasts()
         except Exception as error:  # whatever it is, the next child must be started
             log.exception("delegate's keeper surprised delegate=%s", self._name)

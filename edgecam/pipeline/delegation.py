@@ -10,6 +10,7 @@ from edgecam.appliance.accelerators import find_accelerators
 from edgecam.config.schema import ModelConfig
 from edgecam.inference.child_process import Order
 from edgecam.inference.choice import AUTO, CPU, Choice, Wish, choose
+from edgecam.inference.delegates import find_delegate
 from edgecam.inference.engine import Engine
 from edgecam.inference.isolated import Change, IsolatedEngine
 from edgecam.inference.presence import find_library, stamp
@@ -76,7 +77,13 @@ def with_delegate(
     known = synthetic_tensor(model.card.input, cpu.input)
     try:
         return IsolatedEngine(
-            cpu, order, known=known, told=told, timeout_ms=timeout_ms, signs=partial(_signs, choice)
+            cpu,
+            order,
+            known=known,
+            told=told,
+            timeout_ms=timeout_ms,
+            signs=partial(_signs, choice),
+            is_seen=partial(_is_seen, choice),
         )
     except BaseException:
         cpu.close()
@@ -91,3 +98,9 @@ def _signs(choice: Choice) -> object:
         find_library(choice.use.libraries),
         [stamp(path) for path in (*paths, choice.model)],
     )
+
+
+def _is_seen(choice: Choice) -> bool:
+    """False: the kernel shows none of its devices."""
+    preset = find_delegate(choice.use.name)
+    return preset is None or not preset.devices or not set(preset.devices).isdisjoint(find_accelerators())

@@ -79,6 +79,22 @@ def test_auto_passes_over_an_accelerator_whose_twin_is_missing_or_another(
 
 
 @pytest.mark.usefixtures("everything")
+def test_auto_waits_for_a_device_whose_library_and_twin_are_there(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stick may come up after the service when the machine starts; what is there goes before it."""
+    model = with_twin(model, b"for the Edge TPU")
+    monkeypatch.setattr(choice, "find_library", lambda names: "there" if "libedgetpu.so.1" in names else None)
+    chosen = choose(Wish(), model, dtype="int8", plugged_in=[])
+    assert chosen is not None
+    assert chosen.use.name == "coral"
+    monkeypatch.setattr(choice, "find_library", lambda _names: "there")
+    chosen = choose(Wish(), model, dtype="int8", plugged_in=[TEFLON])
+    assert chosen is not None
+    assert chosen.use.name == "teflon"
+
+
+@pytest.mark.usefixtures("everything")
 def test_auto_takes_none_that_does_not_run_the_models_numbers(model: Model) -> None:
     """A float model on an int8 chip would run on the CPU, with a detour."""
     teflon = find_delegate("teflon")

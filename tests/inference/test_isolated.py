@@ -42,7 +42,11 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
     opened: list[IsolatedEngine] = []
 
     def open_it(
-        library: Path = moody.library, dtype: str = "float32", budget: RestartBudget | None = None
+        library: Path = moody.library,
+        dtype: str = "float32",
+        budget: RestartBudget | None = None,
+        *,
+        is_seen: bool = True,
     ) -> tuple[IsolatedEngine, queue.Queue[Change]]:
         path = tmp_path / "net.tflite"
         path.write_bytes(tiny.make(tiny.Tiny(dtype=dtype)))
@@ -55,6 +59,7 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
             known=PICTURE if dtype == "float32" else np.arange(192, dtype=dtype).reshape(cpu.input.shape),
             told=changes.put,
             signs=library.exists,
+            is_seen=lambda: is_seen,
             budget=budget or RestartBudget(most=1000, first_pause_s=0.01),
         )
         opened.append(engine)
@@ -184,6 +189,15 @@ def test_a_library_that_is_not_there_is_waited_for_and_not_tried_for(start: Open
     absent.symlink_to(tmp_path / "libmoody.so")
     served(changes)
     assert changes.empty()
+
+
+def test_a_device_that_is_not_seen_is_waited_for_and_not_tried_for(start: Open, moody: MoodyDelegate) -> None:
+    """Its library says so, too, but a process a minute would say it for ever."""
+    moody.tell("refuse")
+    budget = RestartBudget()
+    _engine, changes = start(budget=budget, is_seen=False)
+    assert "no device found" in failed(changes)
+    assert budget.wait_s(time.monotonic()) > 500
 
 
 def test_a_delegate_that_takes_nothing_over_is_no_accelerator(start: Open) -> None:

@@ -16,8 +16,10 @@ from stand_ins import CAT, MS, S, ScriptedEngine
 
 from edgecam.config.loader import LoadedConfig, load_config
 from edgecam.errors import ConfigError
+from edgecam.inference.choice import Wish, choose
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.isolated import Change, IsolatedEngine, Ran
+from edgecam.pipeline import delegation
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import kinship, open_served
 from edgecam.pipeline.deadline import EngineCalls
@@ -108,6 +110,23 @@ def test_a_named_library_runs_in_a_child_and_says_which_model_it_is_for(load: Lo
             engine.invoke(engine._keeper._known.tensor)
     assert told[0][0] == "m"
     assert "takes over none" in told[0][1].why
+
+
+def test_a_device_is_seen_as_the_kernel_shows_it(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any of a preset's; of a library without a preset, and where nothing can be seen, nobody knows."""
+    loaded = load()
+    plan = assemble(loaded)
+    for plugged_in, wanted, is_seen in (
+        ([], "coral", False),
+        (["Coral Edge TPU (PCIe)"], "coral", True),
+        (["VeriSilicon NPU"], "coral", False),
+        ([], "armnn", True),
+        ([], "/opt/libnpu.so", True),
+    ):
+        monkeypatch.setattr(delegation, "find_accelerators", lambda found=plugged_in: found)
+        chosen = choose(Wish(wanted), plan.models["m"], dtype="uint8", plugged_in=plugged_in)
+        assert chosen is not None
+        assert delegation._is_seen(chosen) is is_seen
 
 
 class Falling(IsolatedEngine):
