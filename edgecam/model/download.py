@@ -25,6 +25,8 @@ from edgecam.model.web import answer_to, final_fault
 MOST_BYTES = 200_000_000
 """More is no model for the edge; what has no known length ends here."""
 _TRIES = 6
+"""In a row that bring nothing worth having."""
+_WORTH_BYTES = 1 << 16
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 _CHUNK_BYTES = 1 << 16
@@ -72,6 +74,10 @@ class _Download:
     def have(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
+    @property
+    def resumable(self) -> bool:
+        return self.have > 0 and self.note.exists()
+
 
 def download(
     url: str,
@@ -96,17 +102,21 @@ def download(
         ModelError: it cannot be had, or what came is something else; says what to do.
     """
     job = _Download(url, target, sha256, length, patience or Patience(), progress)
-    for number in range(1, _TRIES + 1):
+    vain, most = 0, 0
+    while True:
         try:
             _try(job)
             break
         except _Broken as broken:
-            if number == _TRIES:
-                kept = f"; {job.have} bytes are kept, and pulling again goes on from there" * (job.have > 0)
+            # By the most there ever was, so that a server which makes it begin anew is given up, too.
+            vain = vain + 1 if job.have < most + _WORTH_BYTES else 1
+            most = max(most, job.have)
+            if vain == _TRIES:
+                kept = f"; {job.have} bytes are kept, and pulling again goes on from there" * job.resumable
                 raise ModelError(
                     f"{url}: {broken}, {_TRIES} times{kept}; else try --mirror or --file"
                 ) from broken
-        time.sleep(min(job.patience.pause_s * 2 ** (number - 1), _LONGEST_PAUSE_S))
+        time.sleep(min(job.patience.pause_s * 2 ** (vain - 1), _LONGEST_PAUSE_S))
     with _writing(job):
         job.part.replace(target)
         job.note.unlink(missing_ok=True)

@@ -129,6 +129,32 @@ def test_without_a_strong_tag_nothing_is_resumed(shelf: Shelf, tmp_path: Path, t
     assert shelf.asked[1][1].get("Range") is None
 
 
+def test_a_line_that_breaks_often_and_brings_something_is_not_given_up(shelf: Shelf, tmp_path: Path) -> None:
+    """Ten breaks in one file are a bad evening, and each went on from the last."""
+    shelf.files["m.tflite"] = body = BODY * 3
+    shelf.plan = [model_server.drop_after(80_000)] * 10
+    download(
+        f"{shelf.url}/m.tflite",
+        tmp_path / "m.tflite",
+        sha256=hashlib.sha256(body).hexdigest(),
+        patience=QUICK,
+    )
+    assert (tmp_path / "m.tflite").read_bytes() == body
+    assert len(shelf.asked) == 11
+
+
+def test_a_server_that_makes_it_begin_anew_each_time_is_given_up(shelf: Shelf, tmp_path: Path) -> None:
+    """Much comes each time, and nothing is gained."""
+
+    def changed(handler: model_server.Handler, body: bytes) -> None:
+        handler.shelf.tag = f'"{len(handler.shelf.asked)}"'
+        model_server.drop_after(200_000)(handler, body)
+
+    shelf.plan = [changed] * 100
+    assert "the connection ended at 200000 of 300000 bytes, 6 times" in _refusal(shelf, tmp_path)
+    assert len(shelf.asked) == 6
+
+
 def test_a_server_that_always_drops_is_given_up(shelf: Shelf, tmp_path: Path) -> None:
     """It ends, however little comes each time."""
     shelf.plan = [model_server.drop_after(10)] * 100

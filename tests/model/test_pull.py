@@ -24,7 +24,7 @@ from edgecam.model.card import read_card
 from edgecam.model.catalogue import ENTRIES, Entry, Part, find_entry
 from edgecam.model.digests import LEAST_DIGITS
 from edgecam.model.download import Patience
-from edgecam.model.pull import Origin, Pulled, pull
+from edgecam.model.pull import Origin, Prove, Pulled, Watch, pull
 from edgecam.model.staging import discard, staged
 from edgecam.model.store import list_models, load_model
 
@@ -69,7 +69,7 @@ def _part(name: str, data: bytes) -> Part:
 
 def _pull(
     entry: Entry, models: Path, shelf: Shelf | None = None, *, force: bool = False, file: Path | None = None,
-    sha256s: Sequence[str] = (),
+    sha256s: Sequence[str] = (), proof: Prove = prove, watch: Watch = lambda _: lambda _have, _total: None,
 ) -> Pulled:  # fmt: skip
     origin = Origin(shelf.url if shelf else "", file, sha256s, QUICK)
     return pull(
@@ -78,8 +78,8 @@ def _pull(
         origin,
         name=entry.name,
         force=force,
-        prove=prove,
-        watch=lambda _: lambda _have, _total: None,
+        prove=proof,
+        watch=watch,
     )
 
 
@@ -143,12 +143,51 @@ def test_with_a_hostile_server_nothing_is_ever_listed(
     """Whichever of its files goes wrong: no model, and a second pull from an honest server has it whole."""
     shelf.plan = [model_server.well] * place + plan
     with pytest.raises(ModelError):
-        _pull(entry, tmp_path, shelf)
+        _pull(entry, tmp_path, shelf, proof=lambda _: (0,))
     _nothing_is_listed(tmp_path)
     shelf.plan = []
-    _pull(entry, tmp_path, shelf)
+    _pull(entry, tmp_path, shelf, proof=lambda _: (0,))
     assert [listing.fault for listing in list_models([tmp_path])] == [None]
     assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+
+
+def test_while_it_comes_nothing_is_listed_either(entry: Entry, shelf: Shelf, tmp_path: Path) -> None:
+    """At each piece of each file, and while it is tried."""
+    looks = 0
+
+    def look(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        _nothing_is_listed(tmp_path)
+
+    def proof(place: Path) -> tuple[int, ...]:
+        assert load_model(place).name == "pets"
+        look()
+        return (0,)
+
+    _pull(entry, tmp_path, shelf, proof=proof, watch=lambda _: look)
+    assert looks > 3
+    assert len(list_models([tmp_path])) == 1
+
+
+def test_a_replacement_that_fails_leaves_what_was_there(
+    entry: Entry, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails at the very last step."""
+    place = _pull(entry, tmp_path, shelf).place
+    (place / "README.md").write_text("mine", encoding="utf-8")
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.parent.name == ".incoming" and path.name == "pets":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(ModelError, match="pets: cannot be written: Input/output error"):
+        _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
+    assert (place / "README.md").exists()
+    assert [listing.fault for listing in list_models([tmp_path])] == [None]
 
 
 def test_what_was_whole_is_not_fetched_again(entry: Entry, shelf: Shelf, tmp_path: Path) -> None:
