@@ -98,5 +98,5 @@ def _tell(path: Path, cameras: list[FoundCamera], *, broker_runs: bool) -> None:
     answer = "answers on 127.0.0.1:1883" if broker_runs else "none on this machine, so edgecam brings its own"
     print(f"broker: {answer}", file=sys.stderr)
     for name in find_accelerators():
-        print(f"accelerator: {name} (this version runs models on the CPU)", file=sys.stderr)
+        print(f"accelerator: {name} (edgecam doctor says what it needs; docs/engines.md)", file=sys.stderr)
     print(f"wrote {path}; next: edgecam check --config {path}; edgecam run --config {path}", file=sys.stderr)

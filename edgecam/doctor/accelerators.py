@@ -12,6 +12,8 @@ from edgecam.inference.delegates import DELEGATES, Delegate
 
 LOAD_S = 10.0
 DEADLINE_S = LOAD_S * len(DELEGATES)
+# Devices that no delegate reaches, but an engine.
+_ENGINES = {"Hailo NPU": "hailo"}
 
 
 def look(delegates: tuple[Delegate, ...] = DELEGATES, root: Path = Path("/")) -> Iterator[Finding]:
@@ -23,7 +25,10 @@ def look(delegates: tuple[Delegate, ...] = DELEGATES, root: Path = Path("/")) ->
     known = {device for delegate in delegates for device in delegate.devices}
     for device in plugged_in:
         if device not in known:
+            engine = _ENGINES.get(device)
             text = f"{device} is there, and edgecam knows no delegate for it; models run on the CPU"
+            if engine is not None:
+                text = f"{device} is there; it runs models of its own, by engine: {engine} (docs/engines.md)"
             yield Finding(Area.ACCELERATORS, "other", Verdict.SKIPPED, text)
 
 

@@ -20,8 +20,9 @@ from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
 from edgecam.records import TensorSpec
 
-# HailoRT's own default. A chip that answers nothing for so long has fallen off its bus.
-_TIMEOUT_MS = 10_000
+# A chip that answers nothing for so long has fallen off its bus, and its engine is opened anew. What edgecam
+# itself takes for a hang is longer, as it ends the process.
+_TIMEOUT_MS = 1_500
 _GROUP = "edgecam"
 _MOST_REASON_CHARS = 200
 _INSTALL = (

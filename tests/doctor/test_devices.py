@@ -259,7 +259,7 @@ def test_what_is_neither_plugged_in_nor_installed_is_skipped(machine: Path) -> N
     )
     assert "plug in: Coral Edge TPU (PCIe); then: install it" in absent.found
     assert lonely.remedy == "install it"
-    assert "Hailo" in other.found
+    assert "Hailo NPU is there; it runs models of its own, by engine: hailo" in other.found
 
 
 def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> None:
