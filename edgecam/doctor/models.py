@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edgecam.config.state_folder import threads_path
 from edgecam.doctor.finding import Area, Finding, Verdict, told
 from edgecam.doctor.probing import probe
 from edgecam.doctor.processes import running_edgecams
@@ -39,6 +40,7 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         "path": str(path),
         "run": bool(users),
         "open": how,
+        "measured_threads": str(threads_path(subject.service_environ)),
         # Many accelerators serve one process only.
         "delegate": None if others else wish.delegate,
         "delegate_options": wish.options,
@@ -56,6 +58,7 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         text = f"{values['name']}, {values['labels']} labels, as its card says"
         if users:
             text += f"; {values['engine']} computes the test picture right, in {values['took_ms']:g} ms"
+            text += f" (threads: {values['threads']})"
         else:
             text += "; no camera uses it, so it was not run"
         yield Finding(Area.MODELS, name, Verdict.OK, text)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
-from program import Program, config_for
+from program import Program, config_for, edgecam
 
 _OPENED = re.compile(r"engine opened .* threads=(\d+)")
 
@@ -43,3 +43,29 @@ def test_threads_are_measured_at_the_first_start_and_remembered_over_reloads_and
         assert program.log.count("threads chosen") == 1
         # Tried for the reload, opened for it, opened by the new process.
         assert _OPENED.findall(program.log)[begun:] == [str(row["threads"])] * 3
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core leaves no choice")
+def test_the_doctor_tries_a_model_with_the_threads_that_a_run_remembers(tmp_path: Path) -> None:
+    """Its time is that of the service; it measures and keeps nothing by itself."""
+    state = tmp_path / "state"
+    config = config_for("embedded", "pattern:")
+    with Program(tmp_path, config, sets=["mqtt.url=mqtt://127.0.0.1:9"]) as program:
+        program.wait_log(lambda log: "threads chosen" in log)
+        assert program.stop()[0] == 0
+    kept = json.loads((state / "threads.json").read_text())
+    kept["measured"][0]["threads"] = 4
+    (state / "threads.json").write_text(json.dumps(kept))
+
+    def said() -> str:
+        """Of the model."""
+        done = edgecam(
+            "doctor", "--no-open", "--config", tmp_path / "config.yaml", STATE_DIRECTORY=str(state)
+        )
+        return done.out
+
+    assert "(threads: 4)" in said()
+    (state / "threads.json").unlink()
+    cores = len(os.sched_getaffinity(0))
+    assert f"(threads: {min(cores - 1, 3)})" in said()
+    assert not (state / "threads.json").exists()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from pathlib import Path
 from typing import Any
 
+from edgecam.appliance.board import board_model
 from edgecam.inference.choice import Wish
 from edgecam.inference.engine import Engine, open_engine
 from edgecam.inference.isolated import Change
+from edgecam.inference.thread_store import ThreadStore
+from edgecam.inference.threads import ThreadChoice
 from edgecam.model.bare import bare_model
 from edgecam.model.model import Model
 from edgecam.model.store import load_model
@@ -20,8 +24,8 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
     """Load the model at `path`; with `run`, open its `engine` as `edgecam run` does, and then its `delegate`.
 
     Returns:
-        `name`, `labels` (how many), and with `run`: `engine`, `took_ms` for one inference after the first,
-        and `accelerator`: what became of the delegate, None if there is none.
+        `name`, `labels` (how many), and with `run`: `engine`, `threads`, `took_ms` for one inference after
+        the first, and `accelerator`: what became of the delegate, None if there is none.
     """
     path = Path(request["path"])
     model = bare_model(path) if path.is_file() else load_model(path)
@@ -30,7 +34,7 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         return values
     from edgecam.inference.self_test import run_self_test
 
-    with open_engine(model, **request["open"]) as engine:
+    with _open(model, request) as engine:
         began_s = time.perf_counter()
         run_self_test(engine, model)
         took_ms = (time.perf_counter() - began_s) * 1000
@@ -38,9 +42,25 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         return {
             **values,
             "engine": engine.info.name,
+            "threads": engine.info.threads,
             "took_ms": round(took_ms, 1),
             "accelerator": accelerator,
         }
+
+
+def _open(model: Model, request: dict[str, Any]) -> Engine:
+    """With the threads that a run remembers in `measured_threads`, if they are `auto` and that is given."""
+
+    def open_with(threads: int | None) -> Engine:
+        return open_engine(model, **{**request["open"], "threads": threads})
+
+    measured = request.get("measured_threads")
+    if measured is None or request["open"]["threads"] is not None:
+        return open_with(request["open"]["threads"])
+    choice = ThreadChoice(
+        ThreadStore(Path(measured)), board=board_model(), cores=len(os.sched_getaffinity(0))
+    )
+    return choice.open(model, open_with, may_measure=False)
 
 
 def _accelerator(engine: Engine, model: Model, request: dict[str, Any]) -> dict[str, Any] | None:
