@@ -59,14 +59,26 @@ def quantized_range(tensor: TensorSpec) -> tuple[float, float] | None:
     )
 
 
-def _check_file(model: Model) -> None:
-    """An engine opens the file by itself, perhaps days after it was compared with the card."""
+def check_twin(model: Model, engine: str) -> None:
+    """Compare an engine's own file with the card before it is opened; raises EngineError."""
+    if (digest := _digest(model)) != model.sha256:
+        raise EngineError(
+            f"{model.path}: is not the file that the card names for {engine}: expected sha256 "
+            f"{model.sha256[:12]}…, got {digest[:12]}…; fetch it again, or correct the card"
+        )
+
+
+def _digest(model: Model) -> str:
     try:
         with model.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise EngineError(f"{model.path}: cannot be read: {error.strerror}") from error
-    if digest != model.sha256:
+
+
+def _check_file(model: Model) -> None:
+    """An engine opens the file by itself, perhaps days after it was compared with the card."""
+    if (digest := _digest(model)) != model.sha256:
         raise EngineError(
             f"{model.path}: has changed since it was checked: sha256 was {model.sha256[:12]}…, is "
             f"{digest[:12]}…; start edgecam again to use the new file"

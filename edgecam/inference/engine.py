@@ -112,10 +112,13 @@ def open_engine(
         EngineError: no such engine is installed, it refuses the model, or it computes wrong results.
     """
     from edgecam.inference.apart import ChildEngine
-    from edgecam.inference.contract import check_contract
-    from edgecam.inference.engines import APART, AUTO, EngineRequest, engine_for, load_engine
+    from edgecam.inference.contract import check_contract, check_twin
+    from edgecam.inference.engines import APART, AUTO, EngineRequest, engine_for, load_engine, seen_by
     from edgecam.inference.self_test import run_self_test
 
+    if engine in model.card.twins:
+        model = seen_by(engine, model)
+        check_twin(model, engine)
     chosen = threads if threads is not None else default_threads(os.cpu_count())
     name = engine_for(model.path) if engine == AUTO else engine
     opened: Engine

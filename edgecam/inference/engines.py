@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from edgecam.errors import EngineError
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import Engine
 from edgecam.model.graph import is_tflite
+from edgecam.model.model import Model
 
 GROUP = "edgecam.engines"
 """The entry point group in which a package names its engines."""
@@ -111,9 +112,18 @@ def strange_engine(engine: str, providers: Sequence[str], path: Path) -> Iterato
         yield "engine", _unknown(engine)
     elif engine in _OWN and engine not in possible:
         fitting = ", ".join(possible) or "the one of an installed package"
-        yield "engine", f'expected an engine that runs {path.name} ({fitting}), got "{engine}"'
+        text = f'expected an engine that runs {path.name} ({fitting}), got "{engine}"'
+        yield "engine", f"{text}; or name a file for it in the card: twins: {engine}"
     if providers and "onnx" not in ({engine} if engine != AUTO else possible):
         yield "providers", "expected none: only the engine onnx has execution providers"
+
+
+def seen_by(engine: str, model: Model) -> Model:
+    """The model with the file that its card names for this engine, if it names one."""
+    twin = model.card.twins.get(engine)
+    if twin is None:
+        return model
+    return replace(model, path=model.path.with_name(twin.file), sha256=twin.sha256)
 
 
 def _own_engines(path: Path) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class OnnxEngine:
             raise EngineError(
                 f"{path}: the engine onnx runs {SUFFIX} files; take another engine for it, or auto"
             )
-        runtime = _runtime(path)
+        quantized, runtime = _read(path), _runtime(path)
         wanted = list(providers) or [CPU]
         available = runtime.get_available_providers()
         if absent := [name for name in wanted if name not in available]:
@@ -67,7 +67,6 @@ class OnnxEngine:
             ) from error
         self._session: Any = session
         shape = _fixed(ends[0].shape)
-        quantized = _read(path)
         self._channels_first = channels_first(shape)
         if self._channels_first:
             shape = [shape[0], shape[2], shape[3], shape[1]]

@@ -11,7 +11,7 @@ from edgecam.appliance.accelerators import find_accelerators
 from edgecam.errors import ModelError
 from edgecam.inference.choice import Wish, choose, why_not
 from edgecam.inference.delegates import DELEGATES, Delegate
-from edgecam.inference.engines import engine_for, plug_in_names
+from edgecam.inference.engines import engine_for, engine_names, plug_in_names, seen_by
 from edgecam.measure.trial import Candidate
 from edgecam.model.graph import is_tflite, read_graph
 from edgecam.model.model import Model
@@ -33,7 +33,8 @@ def candidates_for(
 
     Args:
         model: what is to be run.
-        onnx: the same network for ONNX Runtime; None: the file beside the model's, with the ending `.onnx`.
+        onnx: the same network for ONNX Runtime; None: the twin in the card, or the file beside the model's
+            with the ending `.onnx`.
         threads: numbers of threads for the engine that edgecam takes by itself.
 
     Raises:
@@ -49,7 +50,10 @@ def candidates_for(
         Candidate("litert", apart=True),
     ]
     absent = []
-    file = onnx or model.path.with_suffix(".onnx")
+    twins = [name for name in model.card.twins if name in engine_names() and name != "onnx"]
+    found += [Candidate(name, file=seen_by(name, model).path.resolve()) for name in twins]
+    twin = seen_by("onnx", model).path if "onnx" in model.card.twins else model.path.with_suffix(".onnx")
+    file = onnx or twin
     if file.is_file():
         found.append(Candidate("onnx", file=file.resolve()))
     else:
@@ -69,7 +73,7 @@ def model_for(model: Model, candidate: Candidate) -> Model:
     Raises:
         ModelError: that file cannot be read.
     """
-    if candidate.engine != "onnx" or candidate.file is None:
+    if candidate.delegate is not None or candidate.file is None:
         return replace(model, path=model.path.resolve())
     try:
         with candidate.file.open("rb") as file:

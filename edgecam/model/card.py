@@ -110,7 +110,7 @@ class Card:
     """Multiply-accumulates of one inference."""
     self_test: SelfTest | None = None
     twins: Mapping[str, Twin] = field(default_factory=dict)
-    """By the delegate that runs it."""
+    """By the delegate or engine that runs it."""
 
 
 def read_card(path: Path) -> Card:

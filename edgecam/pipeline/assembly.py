@@ -13,7 +13,7 @@ from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
 from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
 from edgecam.errors import ConfigError, ModelError, Problem
-from edgecam.inference.engines import strange_engine
+from edgecam.inference.engines import seen_by, strange_engine
 from edgecam.inference.threads import ThreadChoice
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
@@ -89,9 +89,10 @@ def view_of(config: CameraConfig) -> View:
 
 
 def _load(loaded: LoadedConfig, name: str) -> Model:
+    config = loaded.config.models[name]
     try:
-        path = find_model(loaded.config.models[name].path, folder=loaded.folder)
-        return bare_model(path) if path.is_file() else load_model(path)
+        path = find_model(config.path, folder=loaded.folder)
+        return seen_by(config.engine, bare_model(path) if path.is_file() else load_model(path))
     except ModelError as error:
         raise ModelError(str(loaded.problem(("models", name, "path"), str(error)))) from error
 

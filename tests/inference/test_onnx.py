@@ -22,10 +22,11 @@ from edgecam.commands.inspect import inspect_model
 from edgecam.config.loader import load_config
 from edgecam.errors import ConfigError, EngineError, ModelError
 from edgecam.inference.engine import open_engine
-from edgecam.inference.litert import LiteRtEngine
+from edgecam.inference.litert import LiteRtEngine, find_runtime
 from edgecam.inference.onnx import OnnxEngine
 from edgecam.model.bare import bare_model
 from edgecam.model.graph import parse_graph, read_graph
+from edgecam.model.store import load_model
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
 
@@ -192,6 +193,27 @@ def test_a_model_directory_may_hold_an_onnx_file(
     said = capsys.readouterr().out
     assert "model.onnx" in said
     assert "Softmax" in said
+
+
+def test_a_directory_serves_two_engines_by_a_twin(tiny: ModuleType, tmp_path: Path) -> None:
+    """`engine: onnx` runs the file that the card names for it, and no other; `auto` the model's own."""
+    pytest.importorskip("onnxruntime")
+    folder = tiny.write_folder(tmp_path / "net", tiny.Tiny(dtype="float32", shape=TINY.shape))
+    data = make_onnx(TINY)
+    (folder / "model.onnx").write_bytes(data)
+    with (folder / "card.yaml").open("a", encoding="utf-8") as card:
+        card.write(f"twins: {{onnx: {{file: model.onnx, sha256: {hashlib.sha256(data).hexdigest()}}}}}\n")
+    config = tmp_path / "config.yaml"
+    names = set()
+    for engine in ("auto", "onnx"):
+        config.write_text(f"models: {{default: {{path: {folder}, engine: {engine}}}}}\n", encoding="utf-8")
+        loaded = load_config(config, environ={})
+        with open_model(loaded, assemble(loaded), "default") as opened:
+            names.add(opened.info.runtime)
+    assert names == {find_runtime().name, "onnxruntime"}
+    (folder / "model.onnx").write_bytes(data + b"\x00")
+    with pytest.raises(EngineError, match="is not the file that the card names for onnx"):
+        open_engine(load_model(folder), engine="onnx", threads=1)
 
 
 def test_providers_of_another_engine_are_refused(tiny: ModuleType, tmp_path: Path) -> None:
