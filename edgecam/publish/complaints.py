@@ -44,5 +44,9 @@ class Complaints:
         if refused := self._refusals.news(self._refused, now_s=now_s):
             topic, reason = self._last_refusal
             text = f"the broker refused {refused} messages, the last on {topic}: {reason}"
-            data = {"refused": refused, "topic": topic, "reason": reason}
-            yield Notice(NoticeKind.PUBLISH_REFUSED, NoticeLevel.WARNING, text, {**data})
+            yield Notice(
+                NoticeKind.PUBLISH_REFUSED,
+                NoticeLevel.WARNING,
+                text,
+                {"refused": refused, "topic": topic, "reason": reason},
+            )
