@@ -101,7 +101,7 @@ def models_add(
     twin: Annotated[
         list[str] | None,
         typer.Option(
-            help="The same network, compiled for a delegate. May be given again.", metavar="DELEGATE=FILE"
+            help="The same network for a delegate or another engine. May be given again.", metavar="NAME=FILE"
         ),
     ] = None,
     force: Force = False,
@@ -152,6 +152,6 @@ def _pairs(texts: list[str]) -> dict[str, Path]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
-            raise UsageError(f"--twin: expected DELEGATE=FILE, as coral=model_edgetpu.tflite, got {text!r}")
+            raise UsageError(f"--twin: expected NAME=FILE, as coral=model_edgetpu.tflite, got {text!r}")
         pairs[key] = Path(value)
     return pairs

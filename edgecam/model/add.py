@@ -46,7 +46,7 @@ class Told:
     kind: OutputKind | None = None
     background_offset: int = 0
     twins: Mapping[str, Path] = field(default_factory=dict)
-    """The same network's compiled files, by the delegate that runs them."""
+    """The same network's other files, by the delegate or engine that runs them."""
 
 
 def unsaid(file: Path, told: Told) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -225,6 +225,9 @@ def test_a_written_card_is_read_as_it_was(tmp_path: Path) -> None:
         self_test=SelfTest((3, 1)),
         twins={"coral": Twin("m_edgetpu.tflite", "1" * 64)},
     )
+    # A key that is new in the card has to be written, too: here it is not its default.
+    for part in (card, card.input, card.output):
+        assert all(getattr(part, field.name) not in (field.default, {}) for field in fields(part))
     path = tmp_path / "card.yaml"
     path.write_text(card_text(card), encoding="utf-8")
     assert read_card(path) == card
