@@ -5,6 +5,7 @@ usage: check.py FOLDER-OF-PHOTOS
 
 from __future__ import annotations
 
+import queue
 import sys
 import time
 from pathlib import Path
@@ -14,17 +15,21 @@ import numpy as np
 
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EngineError
+from edgecam.inference.choice import Wish
 from edgecam.inference.compiled import CompiledEngine
 from edgecam.inference.delegates import use_of
+from edgecam.inference.isolated import Change
 from edgecam.inference.litert import LiteRtEngine
-from edgecam.inference.self_test import run_self_test
+from edgecam.inference.self_test import run_self_test, synthetic_tensor
 from edgecam.model.store import load_model
+from edgecam.pipeline.delegation import with_delegate
 from edgecam.records import Image, PixelFormat
 from edgecam.vision.geometry import View
 from edgecam.vision.preprocess import Preprocessor
 
 MODELS = ("efficientnet_lite0_int8", "efficientnet_lite0_160_int8")
 LEAST_AGREEMENT = 0.95
+WAIT_S = 90
 
 
 def main() -> None:
@@ -33,6 +38,7 @@ def main() -> None:
     refuse_software()
     for name in MODELS:
         compare(name, photos)
+    serve()
 
 
 def refuse_software() -> None:
@@ -72,6 +78,26 @@ def compare(name: str, photos: list[Path]) -> None:
         )
     if same < LEAST_AGREEMENT * len(photos):
         sys.exit("too many labels differ")
+
+
+def serve() -> None:
+    """As edgecam runs it: in a child, the CPU beside it until the shaders are compiled."""
+    model = load_model(shipped_folder() / "models" / MODELS[0])
+    changes: queue.Queue[Change] = queue.Queue()
+    with with_delegate(
+        LiteRtEngine(model.path, threads=1),
+        model,
+        Wish("webgpu", {"software": "on"}),
+        timeout_ms=None,
+        told=changes.put,
+    ) as engine:
+        change = changes.get(timeout=WAIT_S)
+        if change.why:
+            sys.exit(f"the child does not serve: {change.why}")
+        engine.invoke(synthetic_tensor(model.card.input, engine.input))
+        print(f"served from a child: {engine.info.name}")  # noqa: T201 - its result
+        if engine.info.delegate != "webgpu":
+            sys.exit("but not this one")
 
 
 if __name__ == "__main__":
