@@ -22,6 +22,8 @@ from edgecam.model.card import Card, Channels, read_card
 from edgecam.model.labels import read_labels
 from edgecam.records import TensorSpec
 
+ENGINE = "imx500"
+"""The engine's name."""
 SUFFIX = ".rpk"
 """Of the files that the sensor takes."""
 
@@ -57,7 +59,7 @@ class Imx500Engine:
         shape = (1, card.input.height_px, card.input.width_px, channels)
         self.input = TensorSpec("picture", shape, "float32", None, None)
         self.output = TensorSpec("scores", (1, classes), "float32", None, None)
-        self.info = EngineInfo("imx500", _version(), delegate="sensor", threads=threads)
+        self.info = EngineInfo(ENGINE, _version(), delegate="sensor", threads=threads)
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Check what the sensor gave with a frame.

@@ -8,11 +8,9 @@ from edgecam.capture.camera import SensorNetwork
 from edgecam.config.schema import CameraConfig, Config
 from edgecam.config.source import SourceKind, parse_source
 from edgecam.inference.engines import AUTO
+from edgecam.inference.imx500 import ENGINE, SUFFIX
 from edgecam.model.card import Fit
 from edgecam.model.model import Model
-
-_ENGINE = "imx500"
-_SUFFIX = ".rpk"
 
 
 def network_of(config: Config, camera: CameraConfig, models: Mapping[str, Model]) -> SensorNetwork | None:
@@ -44,5 +42,4 @@ def strange_networks(
 
 
 def _is_on_sensor(config: Config, name: str, models: Mapping[str, Model]) -> bool:
-    engine = config.models[name].engine
-    return engine == _ENGINE or (engine == AUTO and models[name].path.suffix == _SUFFIX)
+    return config.models[name].engine in {AUTO, ENGINE} and models[name].path.suffix == SUFFIX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -170,3 +171,20 @@ def test_a_camera_is_opened_anew_for_another_network(folder: Path, tiny: ModuleT
         "porch"
     }
     assert crew.with_other_networks(assembled(folder, {"model": ["o"]}, o={"path": "other"})) == {"porch"}
+
+
+def test_a_network_for_the_sensor_may_stand_beside_the_model_for_the_cpu(
+    folder: Path, tiny: ModuleType
+) -> None:
+    """One directory serves both: `engine: imx500` takes the twin that the card names for it."""
+    both = tiny.write_folder(folder.parent / "both", tiny.Tiny(), labels=(*LABELS, "cup", "rocket"))
+    (both / "net.rpk").write_bytes((folder / "model.rpk").read_bytes())
+    sha256 = hashlib.sha256((both / "net.rpk").read_bytes()).hexdigest()
+    with (both / "card.yaml").open("a", encoding="utf-8") as card:
+        card.write(f"twins: {{imx500: {{file: net.rpk, sha256: {sha256}}}}}\n")
+    camera = {"model": ["m"]}
+    [here] = assembled(folder, camera, m={"path": "both"}).cameras
+    assert here.network is None
+    [there] = assembled(folder, camera, m={"path": "both", "engine": "imx500"}).cameras
+    assert there.network is not None
+    assert there.network.path == both / "net.rpk"
