@@ -55,6 +55,11 @@ class SourceError(UnusableError):
 class ModelError(UnusableError):
     """A model directory or file is missing, damaged or not supported."""
 
+    def __init__(self, text: str, problem: Problem | None = None) -> None:
+        """Args: the message; where a configuration names the model, if one does, with the same words."""
+        super().__init__(text)
+        self.problems = [] if problem is None else [problem]
+
 
 class EngineError(UnusableError):
     """A runtime or delegate is missing, or refuses the model."""

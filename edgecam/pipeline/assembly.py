@@ -94,7 +94,8 @@ def _load(loaded: LoadedConfig, name: str) -> Model:
         path = find_model(config.path, folder=loaded.folder)
         return seen_by(config.engine, bare_model(path) if path.is_file() else load_model(path))
     except ModelError as error:
-        raise ModelError(str(loaded.problem(("models", name, "path"), str(error)))) from error
+        problem = loaded.problem(("models", name, "path"), str(error))
+        raise ModelError(str(problem), problem) from error
 
 
 def _strange_engine(loaded: LoadedConfig, name: str, model: Model) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from threading import Event
 from edgecam.appliance.systemd import Notifier
 from edgecam.config.changes import Change, Effect, changes
 from edgecam.config.file_watch import FileWatch
-from edgecam.errors import ConfigError, EdgecamError, Problem, WedgedError
+from edgecam.errors import ConfigError, EdgecamError, ModelError, Problem, WedgedError
 from edgecam.inference.memory import give_back_memory
 from edgecam.pipeline.orders import OrderBook, Orders
 from edgecam.pipeline.runner import Runner
@@ -184,7 +184,8 @@ def told(problems: Sequence[Problem]) -> str:
 
 def problems_of(fault: EdgecamError, *, whole_paths: bool = False) -> list[Problem]:
     """What is wrong; without the folders of files, unless asked for: a broker's readers need none."""
-    found = fault.problems if isinstance(fault, ConfigError) else [Problem("", "", str(fault))]
+    found = fault.problems if isinstance(fault, ConfigError | ModelError) else []
+    found = found or [Problem("", "", str(fault))]
     if whole_paths:
         return found
     return [Problem(PurePath(problem.where).name, problem.path, problem.text) for problem in found]
