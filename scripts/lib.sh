@@ -32,7 +32,8 @@ any_python() {
   for version in 3.14 3.13 3.12 3.11; do
     if python_of "$version"; then return; fi
   done
-  die "no Python 3.11 or newer found; on Debian 12, Raspberry Pi OS or newer: apt install python3 python3-venv"
+  die "no Python 3.11 or newer found; on Debian 12, Raspberry Pi OS or newer:" \
+    "sudo apt install python3 python3-venv, then run this again"
 }
 
 minor_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
@@ -42,12 +43,18 @@ hash_of() {
   find "$@" -type f -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16
 }
 
+# make_venv PYTHON ARGUMENT OF VENV...
+make_venv() {
+  "$1" -m venv "${@:2}" ||
+    die "$1 cannot make a virtual environment; on Debian: sudo apt install python3-venv, then run this again"
+}
+
 # fresh_venv FOLDER PYTHON KEY: fails (1) if the environment was made with this key before; else makes an empty one,
 # for the caller to fill and then to seal. An interrupted installation is thus begun anew.
 fresh_venv() {
   if [[ $(cat "$1/.sealed" 2>/dev/null) == "$3" ]] && "$1/bin/python" -c '' 2>/dev/null; then return 1; fi
   rm -rf "$1"
-  "$2" -m venv "$1" || die "$2 cannot make a virtual environment; on Debian: apt install python3-venv"
+  make_venv "$2" "$1"
   # --group needs pip 25.1.
   "$1/bin/pip" install --upgrade 'pip>=25.1'
 }
