@@ -46,6 +46,8 @@ source "$here/installing/machine.sh"
 source "$here/installing/release.sh"
 # shellcheck source=deploy/installing/service.sh
 source "$here/installing/service.sh"
+# shellcheck source=deploy/installing/broker.sh
+source "$here/installing/broker.sh"
 
 wheel='' wheels='' camera=auto coral=0 with_mosquitto=0 packages=1 start=1 purge=0 dry_run=0 action=install_edgecam
 
@@ -78,18 +80,22 @@ parse_options() {
 
 install_edgecam() {
     require_distribution
+    ((!with_mosquitto)) || require_broker_port
     ((!packages)) || install_packages
     require_python
     make_user
     require_space
     make_release
     make_configuration
+    ((!with_mosquitto)) || use_mosquitto
     try_release
     install_units
     if [[ $new_release ]]; then switch_to "$new_release"; fi
     link_command
+    ((!with_mosquitto)) || start_mosquitto
     start_service || go_back
     forget_old_releases
+    ((!broker_failed)) || tell_of_broker
     if ((dry_run)); then say "nothing was changed"; else tell; fi
 }
 
@@ -100,7 +106,7 @@ go_back() {
     say "the service does not start with $(basename "$failed"):"
     journalctl --unit edgecam --lines 15 --no-pager >&2 || true
     [[ $new_release && -d $base/previous ]] ||
-        die "it stays installed; look at the lines above, then: systemctl restart edgecam"
+        die "it stays installed; look at the lines above, then: sudo systemctl restart edgecam"
     switch_back
     rm -rf "$failed"
     start_service || true
@@ -111,16 +117,17 @@ rollback() {
     [[ -x $base/previous/bin/edgecam ]] || die "there is no release before this one in $base/releases"
     ((dry_run)) || try_previous
     switch_to "$(readlink -f "$base/previous")"
-    start_service || die "the service does not start; see: journalctl -u edgecam"
+    start_service || die "the service does not start; see: sudo journalctl -u edgecam"
     ((dry_run)) || say "now $("$base/current/bin/edgecam" --version); --rollback again goes forward"
 }
 
 tell() {
     say "$("$base/current/bin/edgecam" --version) is installed"
-    say "configuration: $config_folder/config.yaml; after a change: systemctl reload edgecam"
-    say "what is wrong: sudo edgecam doctor"
-    say "what it does:  journalctl -fu edgecam"
-    say "back again:    $here/install.sh --rollback"
+    say "configuration: $config_folder/config.yaml; after a change: sudo systemctl reload edgecam"
+    say "how it does:   systemctl status edgecam"
+    say "what it does:  sudo journalctl -fu edgecam"
+    say "what is wrong: sudo edgecam doctor --config $config_folder/config.yaml"
+    say "back again:    sudo $here/install.sh --rollback"
 }
 
 main() {

@@ -44,27 +44,14 @@ install_packages() {
         ((${#missing[@]} == 0)) || run env DEBIAN_FRONTEND=noninteractive \
             apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >&2
     fi
-    if ((with_mosquitto)); then configure_mosquitto; fi
-}
-
-configure_mosquitto() {
-    local file=/etc/mosquitto/conf.d/edgecam.conf
-    # One that is there is the owner's, perhaps that of a fleet.
-    [[ ! -e $file ]] || return 0
-    say "mosquitto: $file, for this machine alone"
-    run install -D -m 644 "$here/mosquitto/local.conf" "$file"
-    if systemd_runs; then
-        run systemctl enable --quiet mosquitto
-        run systemctl restart mosquitto
-    fi
 }
 
 require_python() {
     ((!dry_run)) || [[ -x $python ]] || return 0
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-        die "$python is not there or older than 3.11; apt install python3, on bookworm or newer"
+        die "$python is not there or older than 3.11; on bookworm or newer: sudo apt install python3, then run this again"
     "$python" -c 'import ensurepip, venv' 2>/dev/null || ((dry_run)) ||
-        die "$python cannot make a virtual environment; apt install python3-venv"
+        die "$python cannot make a virtual environment; on Debian: sudo apt install python3-venv, then run this again"
 }
 
 make_user() {

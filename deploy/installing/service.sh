@@ -6,13 +6,13 @@ systemd_runs() { [[ -d /run/systemd/system ]]; }
 # Instances of the template that are running or trying to.
 instances() { systemctl list-units --plain --no-legend --state=active,activating 'edgecam@*.service' | cut -d ' ' -f 1; }
 
-units_changed=0
+restart_needed=0 # something changed that the service reads only at its start
 
 # put FILE TARGET: copies it, and knows whether that changed anything.
 put() {
     if cmp --quiet "$1" "$2"; then return; fi
     run install -D -m 644 "$1" "$2"
-    units_changed=1
+    restart_needed=1
 }
 
 # Once: from then on the file is the owner's.
@@ -22,9 +22,8 @@ make_configuration() {
     say "configuration $file"
     run install -d -o root -g "$user" -m 750 "$config_folder"
     if ((dry_run)); then echo "would run: edgecam init --config $file"; return; fi
-    "${new_release:-$base/current}/bin/edgecam" init --config "$file"
-    # Just installed, it may not answer yet.
-    if ((with_mosquitto)); then sed -i 's|^  url: embedded  |  url: mqtt://127.0.0.1:1883  |' "$file"; fi
+    # What it says to do next is for those who start edgecam by hand.
+    "${new_release:-$base/current}/bin/edgecam" init --config "$file" 2>&1 | sed 's/; next: edgecam check.*//' >&2
     chown root:"$user" "$file"
     chmod 640 "$file"
 }
@@ -88,10 +87,14 @@ install_drop_in() {
 start_service() {
     if ((!start)); then return; fi
     if ! systemd_runs; then say "systemd does not run here: the service starts on the next boot"; return; fi
-    say "starting the service"
-    local services verb=start
+    local services verb=start told="starting the service"
     mapfile -t services < <(instances)
-    if [[ $new_release || $action == rollback ]] || ((units_changed)); then verb=restart; fi
+    if [[ $new_release || $action == rollback ]] || ((restart_needed)); then verb=restart; fi
+    if systemctl is-active --quiet edgecam.service; then
+        told="restarting the service"
+        if [[ $verb == start ]]; then told="the service runs"; fi
+    fi
+    say "$told"
     run systemctl "$verb" edgecam.service "${services[@]}"
 }
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import zipfile
 from pathlib import Path
 
@@ -110,6 +111,31 @@ def _release_that_does_not_start(wheel: str) -> None:
     report("upgrade: a release that does not start is taken back", failed == 1 and back)
 
 
+def _broker(newer: list[str]) -> None:
+    """--with-mosquitto where its port is in use: by a program, then by the service's own broker."""
+    command = [_INSTALL, "--with-mosquitto", "--wheel", *newer]
+    run("systemctl", "stop", "mosquitto")
+    with socket.create_server(("127.0.0.1", 1883)):
+        refused = run(*command)
+    told = f"(pid {os.getpid()})" in refused.stderr and "run this again" in refused.stderr
+    report("broker: a port in use is told, with who has it", refused.returncode == 1 and told and active())
+
+    good = CONFIG.read_text()
+    CONFIG.write_text(good.replace("url: mqtt://127.0.0.1:1883", "url: embedded"))
+    run("systemctl", "restart", "edgecam")
+    since = mark()
+    report("broker: the service has its own", heard("main/state", '"status":"ok"', since=since, seconds=60))
+    done = run(*command).returncode
+    named = CONFIG.read_text() == good
+    serves = run("systemctl", "is-active", "mosquitto").returncode == 0
+    report("broker: mosquitto takes the service's port, by one word", done == 0 and named and serves)
+    since = mark()
+    report("broker: and serves it", heard("main/state", '"status":"ok"', since=since, seconds=60))
+    process = prop("MainPID")
+    done = run(*command).returncode
+    report("broker: once more, nothing changes", done == 0 and prop("MainPID") == process)
+
+
 def _upgrade() -> None:
     first, process, config = release(), prop("MainPID"), _hash()
     broken = Path("/check/edgecam-100.0.0-py3-none-any.whl")
@@ -130,6 +156,7 @@ def _upgrade() -> None:
     done = run(_INSTALL, "--wheel", *newer).returncode
     report("upgrade: once more, nothing changes", done == 0 and prop("MainPID") == process)
 
+    _broker(newer)
     _release_that_does_not_start(newer[0])
     done = run(_INSTALL, "--rollback").returncode
     report("rollback: the old release runs", done == 0 and release() == first and active(), release())
