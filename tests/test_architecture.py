@@ -67,7 +67,7 @@ ROOMS = {
     "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
         "records reports errors tls config clock capture model vision inference decision publish appliance"
-        " history pipeline client measure doctor broker_url",
+        " history pipeline client measure doctor broker_url backoff",
         "numpy rich",
     ),
     "cli_options": room("errors", "typer"),

@@ -25,6 +25,8 @@ class Notifier:
         self.watchdog_ns: int | None = _watchdog_ns(environ) if self._address else None
         """systemd ends a service that does not ping for so long; None: it does not watch."""
         self._told: str | None = None
+        self.has_been_ready = False
+        """The start is over, as far as the service manager knows."""
 
     @property
     def is_heard(self) -> bool:
@@ -33,6 +35,7 @@ class Notifier:
 
     def ready(self, status: str | None = None) -> None:
         """The service works, after its start or after `reloading`."""
+        self.has_been_ready = True
         self._send("READY=1", self._status(status))
 
     def status(self, status: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 
 from edgecam.errors import EXIT_OK
+
+_LOOK_S = 0.1
 
 
 def leave_on_sigterm() -> None:
@@ -35,6 +38,7 @@ class ReloadSignal:
         """Args: called from the signal handler, they must only set a flag: to reload; to stop."""
         self._ask, self._hang_up = ask, hang_up
         if self._was_asked:
+            self._was_asked = False
             ask()
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
@@ -61,6 +65,19 @@ class StopSignals:
         self._request_stop = request_stop
         if self._received is not None:
             request_stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; at most until one comes. Returns True if one came."""
+        ends_s = time.monotonic() + seconds
+        while self._received is None and (left_s := ends_s - time.monotonic()) > 0:
+            # A signal's handler runs at once, but the sleep goes on after it.
+            time.sleep(min(_LOOK_S, left_s))
+        return self.received
+
+    @property
+    def received(self) -> bool:
+        """True after either."""
+        return self._received is not None
 
     @property
     def interrupted(self) -> bool:

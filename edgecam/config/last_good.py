@@ -1,4 +1,4 @@
-"""The last configuration that ran, kept for a start at which the file cannot be used."""
+"""The last configuration that ran, for a start at which the file cannot be used; starts that failed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def last_good_path(config: Path, state: Path) -> Path:
     return state / f"last-good-{name}.yaml"
 
 
-def read_last_good(path: Path) -> str | None:
-    """The text that is kept; None: none, or none that can be read."""
+def read_text(path: Path) -> str | None:
+    """A file's text, to the byte; None: there is none that can be read."""
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
@@ -40,7 +40,7 @@ def keep_last_good(path: Path, text: str) -> bool:
     Raises:
         OSError: it cannot be written.
     """
-    if read_last_good(path) == text:
+    if read_text(path) == text:
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
@@ -58,3 +58,34 @@ def keep_last_good(path: Path, text: str) -> bool:
     finally:
         os.close(folder)
     return True
+
+
+def count_start(kept: Path, text: str) -> int:
+    """One more start with a text that has not run yet.
+
+    Args:
+        kept: where the last good one lies.
+        text: the configuration file's.
+
+    Returns:
+        How many starts with it neither came through nor ended in order, this one among them; 0: nobody can
+        remember, as the disk is full or read-only.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    before, _, count = (read_text(_starts_path(kept)) or "").partition(" ")
+    starts = 1 + (int(count) if before == digest and count.isascii() and count.isdigit() else 0)
+    try:
+        _starts_path(kept).write_text(f"{digest} {starts}", "utf-8")
+    except OSError:
+        return 0
+    return starts
+
+
+def forget_starts(kept: Path) -> None:
+    """All is well, or the fault is known. Never raises."""
+    with contextlib.suppress(OSError):
+        _starts_path(kept).unlink()
+
+
+def _starts_path(kept: Path) -> Path:
+    return kept.with_suffix(".starts")

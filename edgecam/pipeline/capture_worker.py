@@ -80,6 +80,8 @@ class CaptureWorker:
         self._left_behind: list[Reader] = []
         self._is_wedged = False
         self._lost = False
+        self._has_told = False
+        """Why it is lost; once, as what comes after is a guess at what was before."""
         self._unreadable = 0
         self.has_begun = False
         """True once its source can end the run no more: a frame came, it rests, or it may mend itself."""
@@ -90,7 +92,7 @@ class CaptureWorker:
         Raises:
             SourceError: the source cannot be used and will not mend itself; only before its first frame.
         """
-        # What a worker before this one has told still stands.
+        # What a worker before this one has told still stands; why this one cannot open it may be news.
         self._lost = self._lane.desk.has(Status.NO_CAMERA)
         if self._lane.desk.has(Status.DISABLED) and self.opening.why_closed is None:
             self._lane.desk.enabled()
@@ -105,6 +107,9 @@ class CaptureWorker:
                 log.info("recording ended camera=%s", self._lane.camera)
                 return
             except (CameraLost, SourceError) as lost:
+                if self._stop.is_set():
+                    # It was told to leave, and its successor may do well.
+                    return
                 # Somebody watches a start; nobody the first opening of a schedule, days later.
                 if isinstance(lost, SourceError) and not self.has_begun and not self._patient:
                     raise
@@ -225,6 +230,7 @@ class CaptureWorker:
         lane, self.has_begun = self._lane, True
         if self._lost:
             self._lost = self._is_wedged = False
+            self._has_told = False
             lane.desk.camera_back()
         self._backoff.restart()
         seq = lane.ledger.capture()
@@ -250,7 +256,8 @@ class CaptureWorker:
 
     def _tell_lost(self, lost: Exception) -> None:
         # Who was told to leave may have a successor already, whose frames come.
-        if not self._lost and not self._stop.is_set():
+        if not self._has_told and not self._stop.is_set():
+            self._has_told = True
             log.warning("camera lost camera=%s fault=%s", self._lane.camera, lost)
             self._lane.desk.camera_lost(str(lost))
         self._lost = True

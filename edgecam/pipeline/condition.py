@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecam.pipeline.engine_worker import EngineWorker
@@ -11,18 +12,22 @@ from edgecam.pipeline.vitality import CameraSigns, Signs
 from edgecam.pipeline.workforce import Workforce
 from edgecam.records import SkipCause, Status
 
+_MOST_NAMED = 3
 # Skipped by whoever chooses frames for an engine; the rest never came to be chosen.
 _CHOSEN = (SkipCause.STALE, SkipCause.RATE, SkipCause.STILL, SkipCause.ENGINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What `systemctl status` tells of a run, in counts."""
+    """What `systemctl status` tells of a run."""
 
     cameras: int
-    without_picture: int
-    disabled: int
-    without_engine: int
+    without_picture: Sequence[str]
+    """Cameras that are lost;"""
+    disabled: Sequence[str]
+    """closed by their schedule or switch;"""
+    without_engine: Sequence[str]
+    """whose engine has failed."""
     finished: int
     """Frames classified since the start."""
     is_connected: bool
@@ -32,13 +37,17 @@ class Condition:
 def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
     """How it does; from any thread."""
     lanes = workers.lanes.values()
-    told = [lane.desk.status for lane in lanes]
+    told = {lane.camera: lane.desk.status for lane in lanes}
     counts = [lane.ledger.counts() for lane in lanes]
+
+    def those(status: Status) -> list[str]:
+        return [camera for camera, its in told.items() if its is status]
+
     return Condition(
         cameras=len(told),
-        without_picture=told.count(Status.NO_CAMERA),
-        disabled=told.count(Status.DISABLED),
-        without_engine=told.count(Status.ERROR),
+        without_picture=those(Status.NO_CAMERA),
+        disabled=those(Status.DISABLED),
+        without_engine=those(Status.ERROR),
         finished=sum(count.results + count.late for count in counts),
         is_connected=uplink.status.connected_s is not None,
     )
@@ -73,15 +82,20 @@ def _camera_signs(lane: Lane, engine: EngineWorker, *, declared_within_ns: int) 
     )
 
 
-def status_line(condition: Condition, *, rate: str, still: list[str]) -> str:
-    """`2 cameras, 1 without picture; 29.8 fps; broker connected`."""
+def status_line(condition: Condition, *, rate: str, still: Sequence[str]) -> str:
+    """`2 cameras, 1 without picture (door); 29.8 fps; broker connected`."""
     cameras = f"{condition.cameras} camera{'' if condition.cameras == 1 else 's'}"
-    counts = {
+    by_trouble = {
         "without picture": condition.without_picture,
         "disabled": condition.disabled,
         "without engine": condition.without_engine,
     }
-    troubles = [f"{count} {what}" for what, count in counts.items() if count]
+    troubles = [f"{len(names)} {what} ({_few(names)})" for what, names in by_trouble.items() if names]
     broker = "broker connected" if condition.is_connected else "no broker"
     standing = f"stands still: {', '.join(still)}" if still else ""
     return "; ".join(filter(None, [", ".join([cameras, *troubles]), rate, broker, standing]))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

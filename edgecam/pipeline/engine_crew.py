@@ -122,9 +122,9 @@ class EngineCrew:
         self._crew.join(timeout_s=timeout_s)
 
     @property
-    def are_warm(self) -> bool:
-        """True once every engine has passed its self-test."""
-        return all(engine.engine_infos for engine in self.engines.values())
+    def have_begun(self) -> bool:
+        """True once every engine has passed its self-test, or is declared to have failed and tried again."""
+        return all(engine.has_begun for engine in self.engines.values())
 
     def _dismiss_all_but(self, wanted: Collection[object]) -> None:
         going = [name for name in self.engines if self._kin[name] not in wanted]

@@ -59,6 +59,8 @@ class EngineWorker:
         """The board is slowed down, or about to be; set from outside."""
         self.is_waiting_to_reopen = False
         """Its engine has failed, was declared so, and is to be opened anew after a pause."""
+        self.has_begun = False
+        """True once its engines have been opened, or their failure is declared and they are tried again."""
         self._lanes = {lane.camera: lane for lane in station.lanes}
         self._bell = station.bell
         self._stop = stop
@@ -110,8 +112,12 @@ class EngineWorker:
                         self._open_all(engines)
                         self._serve(engines)
                 except EngineError as fault:
-                    if not self.engine_infos and not self._patient:
+                    if self._stop.is_set():
+                        # It was told to leave, and its successor may do well.
+                        return
+                    if not self.has_begun and not self._patient:
                         raise
+                    self.has_begun = True
                     log.error("engine failed fault=%s", fault)  # noqa: TRY400 - foreseen
                     for lane in self._lanes.values():
                         lane.desk.engine_failed(str(fault))
@@ -154,6 +160,7 @@ class EngineWorker:
         self._chains.clear()
         for rung in self.rungs.values():
             self._chains.open(rung.model, engines)
+        self.has_begun = True
         self._engines_changed()
         for lane in self._lanes.values():
             lane.desk.engine_back()

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from edgecam.appliance.board import board_model, device_id, instance_name
 from edgecam.config.certificates import read_tls
-from edgecam.config.last_good import keep_last_good, last_good_path, read_last_good
+from edgecam.config.last_good import (
+    count_start,
+    forget_starts,
+    keep_last_good,
+    last_good_path,
+    read_text,
+)
 from edgecam.config.loader import LoadedConfig, find_config, load_config
 from edgecam.config.password import read_password
 from edgecam.config.state_folder import state_folder, threads_path
@@ -20,6 +26,9 @@ from edgecam.inference.threads import ThreadChoice
 from edgecam.pipeline.assembly import Plan, assemble
 
 log = logging.getLogger(__name__)
+
+# A power cut, too, ends a start out of order; hardly three of them in a row do.
+_MOST_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +88,23 @@ class OrderBook:
             EdgecamError: the fault, if there are no such orders.
         """
         try:
-            return self.read(), None
+            orders = self.read()
+            self._count_start(orders)
         except (ConfigError, ModelError) as fault:
             last = self._read_last_good()
             if last is None:
                 raise
             return last, fault
+        return orders, None
+
+    def may_come_back(self) -> bool:
+        """True if the file is the last that ran: what is missing of it was there, on a late disk perhaps."""
+        text = self.text()
+        return text is not None and self._have_run(text)
+
+    def text(self) -> str | None:
+        """The file's; None: there is none, or it cannot be read."""
+        return None if self.path is None else read_text(self.path)
 
     def read_last_good(self, *, instead_of: Orders) -> Orders | None:
         """The last orders that ran; None: there are none that can be used, or they are these.
@@ -93,9 +113,17 @@ class OrderBook:
         """
         return None if instead_of.are_proven or self._sets else self._read_last_good()
 
+    def ended(self) -> None:
+        """This start has come through, or has ended in order: neither hung nor crashed. Never raises."""
+        if self._kept is not None:
+            forget_starts(self._kept)
+
     def keep(self, orders: Orders) -> None:
         """These were good. Never raises."""
-        if self._kept is None:
+        if not orders.are_proven:
+            self.ended()
+        if self._kept is None or self._sets:
+            # What the command line put on top may be what was good of it.
             return
         try:
             if keep_last_good(self._kept, orders.loaded.text):
@@ -105,18 +133,27 @@ class OrderBook:
                 "last good configuration cannot be kept path=%s reason=%s", self._kept, error.strerror
             )
 
+    def _count_start(self, orders: Orders) -> None:
+        """Raises ModelError: too many starts with this text neither came through nor ended in order."""
+        if self._kept is None or self._sets or orders.are_proven or read_text(self._kept) is None:
+            return
+        if count_start(self._kept, orders.loaded.text) > _MOST_STARTS:
+            raise ModelError(
+                f"{self.path}: edgecam hung or crashed at {_MOST_STARTS} starts with it, most likely in an "
+                "engine: try its models with `edgecam doctor`, then change it or reload it"
+            )
+
     def _read_last_good(self) -> Orders | None:
-        kept = self._kept
-        if kept is None or not kept.is_file():
+        if self._kept is None or read_text(self._kept) is None:
             return None
         try:
-            return self.read(stand_in=kept)
+            return self.read(stand_in=self._kept)
         except EdgecamError:
             return None
 
     def _have_run(self, text: str) -> bool:
         """What the command line puts on top was never part of what is kept."""
-        return not self._sets and self._kept is not None and read_last_good(self._kept) == text
+        return not self._sets and self._kept is not None and read_text(self._kept) == text
 
     @property
     def _kept(self) -> Path | None:

@@ -48,17 +48,41 @@ class Reloader:
             fault: why these are not the orders of the file, but the last good ones; None: they are.
         """
         self._book = book
-        self._orders = orders
         self._notifier = notifier
         self._set_up = set_up
-        self._fault = fault
-        self.remark: str | None = None
-        """For people: why the file is not what runs; None: it is."""
-        self._is_kept = False
+        self.begin(orders, fault)
         self._asked = Event()
         self._replies: deque[Reply] = deque()
         """Of who asked since the last reload began."""
         self._watch = None if book.path is None else FileWatch(book.path)
+
+    def begin(self, orders: Orders, fault: EdgecamError | None) -> None:
+        """A run begins.
+
+        Args:
+            orders: those that it starts with.
+            fault: why these are not the orders of the file; None: they are.
+        """
+        self._orders = orders
+        self._fault = fault
+        self.remark: str | None = None
+        """For people: why the file is not what runs; None: it is."""
+        self._is_kept = False
+
+    def begin_again(self, orders: Orders, fault: EdgecamError) -> None:
+        """Another run begins, as the file's orders turned out unusable; `ask` before it was about those.
+
+        Args:
+            orders: those that it starts with.
+            fault: what is wrong with the file's.
+        """
+        refused = self._orders.loaded.text
+        self._replies.clear()
+        self._asked.clear()
+        if self._book.text() not in {refused, None}:
+            # It was mended meanwhile.
+            self.ask()
+        self.begin(orders, fault)
 
     def ask(self, reply: Reply | None = None) -> None:
         """Let the configuration be read anew soon; `reply` is answered."""
@@ -86,8 +110,8 @@ class Reloader:
         # Whoever asks from here on may have changed the file meanwhile: the next one is theirs.
         replies = [self._replies.popleft() for _ in range(len(self._replies))]
         # Not before the start is over: `ready` ends that, too.
-        is_warm = runner.is_warm
-        if is_warm:
+        is_up = runner.is_up
+        if is_up:
             self._notifier.reloading("reading the configuration")
         if self._watch is not None:
             self._watch.forget()
@@ -106,14 +130,13 @@ class Reloader:
             raise
         except StoppingError as stopping:
             _answer(runner, replies, ok=False, text=str(stopping), data={})
+            return
         except EdgecamError as fault:
             self._refuse(runner, fault, "nothing was changed", replies)
         else:
-            self._orders = orders
+            # To be kept, too, but not before it has run.
+            self.begin(orders, None)
             self._set_up(orders)
-            self._book.keep(orders)
-            self._is_kept = True
-            self.remark = None
             log.info("configuration applied changes=%s", summary(found))
             is_all = all(change.effect is not Effect.RESTART for change in found)
             level = NoticeLevel.INFO if is_all else NoticeLevel.WARNING
@@ -121,7 +144,7 @@ class Reloader:
             runner.publisher.notice(Notice(NoticeKind.CONFIG_APPLIED, level, summary(found), data))
         # The models' files were read whole, whatever came of it.
         give_back_memory()
-        if is_warm:
+        if is_up:
             self._notifier.ready(self.remark or "configuration applied")
 
     def _refuse(

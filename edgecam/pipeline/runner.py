@@ -201,9 +201,9 @@ class Runner:
         self._uplink.say_goodbye(timeout_s=_ABANDON_S)
 
     @property
-    def is_warm(self) -> bool:
-        """True once every engine has passed its self-test."""
-        return self._workers.is_warm
+    def is_up(self) -> bool:
+        """True once every engine has passed its self-test, or is declared to have failed and tried again."""
+        return self._workers.is_up
 
     @property
     def is_settled(self) -> bool:

@@ -27,8 +27,8 @@ class Supervised(Protocol):
     """A run, as far as it is looked at here."""
 
     @property
-    def is_warm(self) -> bool:
-        """True once every engine has passed its self-test."""
+    def is_up(self) -> bool:
+        """True once every engine has passed its self-test, or is declared to have failed."""
         ...
 
     def condition(self) -> Condition:
@@ -55,7 +55,8 @@ class Supervision:
         self._run = run
         self._remark = remark
         self._vitality = Vitality()
-        self._is_ready = False
+        # A run that begins where another one could not go on: the pings go on, too.
+        self._is_ready = notifier.has_been_ready
         self._look_due_ns = self._ping_due_ns = 0
         watchdog_ns = notifier.watchdog_ns
         self._ping_ns = watchdog_ns // _PINGS if watchdog_ns else None
@@ -89,7 +90,7 @@ class Supervision:
     def tend(self) -> None:
         """Look, and tell what there is to tell; called now and then."""
         now_ns = clock.boot_ns()
-        if now_ns < self._look_due_ns or not (self._is_ready or self._run.is_warm):
+        if now_ns < self._look_due_ns or not (self._is_ready or self._run.is_up):
             return
         self._look_due_ns = now_ns + self._look_ns
         if not self._is_ready:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
@@ -12,7 +11,6 @@ from threading import Event
 from edgecam.broker_url import BrokerUrl, parse_broker_url
 from edgecam.clock import Clock, boot_id
 from edgecam.config.schema import MqttConfig
-from edgecam.errors import BrokerError
 from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.witness import Stage, Witness
 from edgecam.publish.announcer import Announcer
@@ -162,11 +160,7 @@ class Uplink:
         self._link.subscribe(topic_filter)
 
     def start(self) -> None:
-        """Start the embedded broker, if there is one, and the publish worker, which connects by itself."""
-        if self._broker is not None:
-            # Else the publish worker says why, and goes on trying.
-            with contextlib.suppress(BrokerError):
-                self._broker.start()
+        """Start the publish worker, which starts the embedded broker, if there is one, and connects."""
         self._begin()
 
     def revise(
@@ -247,6 +241,8 @@ class Uplink:
     def stop(self, *, timeout_s: float) -> None:
         """Send what waits, say `offline`, leave; then end the embedded broker."""
         self._end(timeout_s=timeout_s)
+        if self._worker is not None:
+            self._worker.supersede()
         self.store.close()
         if self._broker is not None:
             self._broker.stop()

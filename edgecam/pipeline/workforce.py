@@ -135,14 +135,14 @@ class Workforce:
         return self._engines.engines
 
     @property
-    def is_warm(self) -> bool:
-        """True once every engine has passed its self-test."""
-        return self._engines.are_warm
+    def is_up(self) -> bool:
+        """True once every engine has passed its self-test, or is declared to have failed and tried again."""
+        return self._engines.have_begun
 
     @property
     def is_settled(self) -> bool:
         """True once nothing that cannot be used can end the run any more."""
-        return self.is_warm and self._cameras.have_begun
+        return self.is_up and self._cameras.have_begun
 
     @property
     def has_ended(self) -> bool:

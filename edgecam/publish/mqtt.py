@@ -74,6 +74,7 @@ class MqttLink:
         self._waker, self._alarm = socket.socketpair()
         self._waker.settimeout(0)
         self._alarm.settimeout(0)
+        self._is_retired = False
         self._session: Session | None = None
         self._connected_s: float | None = None
         self._answer_due_s = 0.0
@@ -187,6 +188,10 @@ class MqttLink:
             correlation=correlation,
         )
 
+    def retire(self) -> None:
+        """Another link has our client id now: open no connection any more, however late; from any thread."""
+        self._is_retired = True
+
     def abandon(self) -> None:
         """End the connection without a goodbye: the broker speaks the will."""
         if self._session is not None:
@@ -215,12 +220,15 @@ class MqttLink:
             will=self._will,
             subscriptions=self._subscriptions,
             max_packet_bytes=self._max_packet_bytes,
+            is_retired=lambda: self._is_retired,
         )
         try:
             if self._before_connect is not None:
                 self._before_connect()
             session.start(self._timing)
         except (BrokerError, OSError, UnicodeError) as error:
+            if self._is_retired:
+                return
             self._failed(*verdict.not_opened(error, self._address.host))
         else:
             self._session = session

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
+from collections.abc import Callable
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -28,10 +30,12 @@ class PahoClient(Client):
         version: Protocol,
         will: Will | None,
         max_packet_bytes: int,
+        is_retired: Callable[[], bool],
     ) -> None:
         self._address = address
         self._is_v5 = version is Protocol.V5
         self._max_packet_bytes = max_packet_bytes
+        self._is_retired = is_retired
         self.oversized_bytes = 0
         """How long the packet was for which the connection was ended; 0: there was none."""
         self._timing = LinkTiming()
@@ -108,6 +112,10 @@ class PahoClient(Client):
 
     def _create_socket_connection(self) -> socket.socket:
         self._our_socket = open_socket(self._address, self._timing)
+        if self._is_retired():
+            # A name server, or the broker, took so long that another link with our client id is there.
+            self._our_socket.close()
+            raise OSError(errno.ECANCELED, "this connection is not wanted any more")
         return self._our_socket
 
 

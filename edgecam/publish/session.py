@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
@@ -53,6 +53,7 @@ class Session:
         will: Will | None,
         subscriptions: Sequence[tuple[str, int]],
         max_packet_bytes: int,
+        is_retired: Callable[[], bool] = lambda: False,
     ) -> None:
         self._address = address
         self._is_v5 = version is Protocol.V5
@@ -73,7 +74,12 @@ class Session:
         self._is_deaf_told = False
         self._pulse = Pulse(0, now_s=time.monotonic())
         self._client = PahoClient(
-            address, client_id=client_id, version=version, will=will, max_packet_bytes=max_packet_bytes
+            address,
+            client_id=client_id,
+            version=version,
+            will=will,
+            max_packet_bytes=max_packet_bytes,
+            is_retired=is_retired,
         )
         self._known_properties: dict[tuple[str, int | None], Properties | None] = {}
         self._poll = select.poll()

@@ -139,6 +139,7 @@ class PublishWorker:
     def supersede(self) -> None:
         """Another worker has the outbox now: should this one hang and come back, it does nothing any more."""
         self._is_superseded = True
+        self._link.retire()
 
     def _patience_s(self) -> float:
         due_s = min(self._heartbeat_due_s, self._availability_due_s if self._link.connected else float("inf"))

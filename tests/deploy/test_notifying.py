@@ -93,7 +93,7 @@ def test_a_box_without_its_camera_is_ready_and_alive(tmp_path: Path) -> None:
     manager = Manager(tmp_path)
     with manager.service(written(tmp_path, f"rtsp://127.0.0.1:{free_port()}/nobody")):
         manager.wait("READY=1")
-        manager.wait("STATUS=1 camera, 1 without picture; ")
+        manager.wait("STATUS=1 camera, 1 without picture (main); ")
         manager.wait("WATCHDOG=1", count=5)
 
 

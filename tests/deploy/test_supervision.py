@@ -21,12 +21,12 @@ class Run:
 
     def __init__(self) -> None:
         """One camera, not warm yet."""
-        self.is_warm = False
+        self.is_up = False
         self.frames = 0
 
     def condition(self) -> Condition:
         """One camera that works."""
-        return Condition(1, 0, 0, 0, self.frames, is_connected=False)
+        return Condition(1, [], [], [], self.frames, is_connected=False)
 
     def signs(self) -> Signs:
         """A frame is always in hand."""
@@ -78,7 +78,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
 def test_ready_comes_after_the_self_tests_and_before_everything_else(box: Box) -> None:
     """Systemd holds a service for started then, and starts what comes after it."""
     assert box.live(60) == []
-    box.run.is_warm = True
+    box.run.is_up = True
     heard = box.live(1)
     assert heard[0] == "READY=1"
     assert heard[1] == "WATCHDOG=1"
@@ -87,7 +87,7 @@ def test_ready_comes_after_the_self_tests_and_before_everything_else(box: Box) -
 
 def test_pings_come_at_least_twice_in_the_watchdogs_time(box: Box) -> None:
     """WATCHDOG_USEC is 30 s."""
-    box.run.is_warm = True
+    box.run.is_up = True
     assert 8 <= box.live(60).count("WATCHDOG=1") <= 12
 
 
@@ -95,7 +95,7 @@ def test_no_ping_while_a_frame_is_stuck_and_a_word_about_it(
     box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log and the status line say what stands still; systemd does the rest."""
-    box.run.is_warm = True
+    box.run.is_up = True
     box.live(10)
     stuck = box.live(60, frames=0)
     # Those of the first 15 s.
@@ -107,7 +107,7 @@ def test_no_ping_while_a_frame_is_stuck_and_a_word_about_it(
 
 def test_the_status_line_is_told_on_change_alone(box: Box) -> None:
     """Each telling wakes systemd: a steady run tells its rate once."""
-    box.run.is_warm = True
+    box.run.is_up = True
     box.live(10)
     assert [word for word in box.live(60) if word.startswith("STATUS")] == []
     box.remark = "configuration refused: config.yaml:3:1: unknown key"
@@ -119,9 +119,14 @@ def test_the_status_line_is_told_on_change_alone(box: Box) -> None:
 def test_the_line_says_what_is_wrong() -> None:
     """In the fewest words."""
     condition = Condition(
-        cameras=4, without_picture=1, disabled=2, without_engine=1, finished=0, is_connected=True
+        cameras=9,
+        without_picture=["a", "b", "c", "d", "e"],
+        disabled=["f", "g"],
+        without_engine=["h"],
+        finished=0,
+        is_connected=True,
     )
     assert status_line(condition, rate="29.8 fps", still=["publish worker"]) == (
-        "4 cameras, 1 without picture, 2 disabled, 1 without engine; 29.8 fps; broker connected; "
-        "stands still: publish worker"
+        "9 cameras, 5 without picture (a, b, c and 2 more), 2 disabled (f, g), 1 without engine (h); "
+        "29.8 fps; broker connected; stands still: publish worker"
     )

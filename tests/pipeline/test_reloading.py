@@ -19,7 +19,7 @@ from edgecam.publish.commands import Reply
 class Run:
     """Stands where a runner and its publisher stand, and an order book."""
 
-    is_warm = is_settled = True
+    is_up = is_settled = True
     path = None
 
     def __init__(self) -> None:

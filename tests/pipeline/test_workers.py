@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from threading import Thread
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from house import House
 from stand_ins import CAT
 
 from edgecam.errors import CameraLost, EngineError, SourceError
+from edgecam.inference.engine import Engine
 from edgecam.pipeline.ledger import Ledger
 from edgecam.pipeline.witness import Witnesses
 from edgecam.records import SkipCause, Status
@@ -59,6 +60,36 @@ def test_a_source_that_cannot_be_used_ends_the_run_only_at_the_first_opening() -
     house = House()
     house.run([CameraLost("unplugged at boot"), SourceError("udev is not done yet"), "f"])
     assert house.books() == (1, 1, {})
+
+
+class LateLeave(Event):
+    """Is set when it is looked at for the second time: while something is being opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = 0
+
+    def is_set(self) -> bool:
+        """See the class."""
+        self._looks += 1
+        return self._looks > 1
+
+
+def test_who_was_told_to_leave_ends_no_run_however_its_opening_ends() -> None:
+    """A reload has mended the source, or the model, while the old one was still being opened."""
+    house = House()
+
+    def refuse(_model: str) -> Engine:
+        raise EngineError("refused")
+
+    camera = house.capture_worker([SourceError("no such file")])
+    engine = house.engine_worker(refuse)
+    with pytest.raises(SourceError):
+        house.capture_worker([SourceError("no such file")]).run()
+    camera._stop, engine._stop = LateLeave(), LateLeave()
+    camera.run()
+    engine.run()
+    assert house.ear.kinds == []
 
 
 def test_unreadable_frames_are_captured_frames() -> None:

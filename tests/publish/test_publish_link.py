@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mosquitto import Mosquitto, free_port
@@ -390,3 +391,22 @@ def test_a_packet_that_cannot_be_read_ends_the_connection_and_is_retried() -> No
         assert happened.count(Connected()) == 2
         assert link.status.failure is not None
     assert len(heard) >= 2
+
+
+def test_a_link_that_was_retired_while_it_looked_for_its_broker_never_says_connect(
+    tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its successor has the same client id: a CONNECT of ours would end that one's session."""
+    link = MqttLink(parse_broker(broker.url), client_id="c", timing=QUICK)
+    connect = socket.create_connection
+
+    def late(*arguments: Any, **options: Any) -> socket.socket:
+        link.retire()
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", late)
+    with link:
+        happened = link.step(0.1) + link.step(0.1)
+    assert happened == []
+    assert link.status.failure is None
+    assert " as c " not in (tmp_path / "mosquitto.log").read_text()

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ def reload(program: Program, subscriber: Listener, kind: str) -> dict[str, Any]:
     program.send(signal.SIGHUP)
     subscriber.wait(lambda: len(notices(subscriber, kind)) > before, timeout_s=30)
     return notices(subscriber, kind)[-1]
+
+
+def _is_told_more_than(before: int, log: str) -> bool:
+    return log.count("starting config=") > before
 
 
 def refused_model(folder: Path) -> Path:
@@ -305,23 +310,27 @@ def test_what_was_accepted_at_a_reload_starts_again_though_a_camera_of_it_is_not
     photos = tmp_path / "photos"
     config["cameras"]["door"] = {"source": f"images:{photos}", "loop": True}
     write_photos(photos, each=1)
+
+    def door_is(status: str) -> bool:
+        told = subscriber.on(f"{BOX}/door/state")
+        return bool(told) and told[-1].body["status"] == status
+
     with Program(tmp_path, config) as program:
         start_until_ok(subscriber)
+        subscriber.wait(lambda: door_is("ok"), timeout_s=30)
         photos.rename(tmp_path / "away")
         config["cameras"]["door"]["fps"] = 3
         write(tmp_path, config)
         reload(program, subscriber, "config_applied")
+        subscriber.wait(lambda: door_is("no_camera"), timeout_s=30)
+        program.wait_log(lambda log: log.count("kept as the last good one") == 2)
         assert program.stop()[0] == 0
     subscriber.forget()
     with program:
         start_until_ok(subscriber)
-        door = f"{BOX}/door/state"
-        subscriber.wait(
-            lambda: subscriber.on(door) and subscriber.on(door)[-1].body["status"] == "no_camera",
-            timeout_s=30,
-        )
+        subscriber.wait(lambda: door_is("no_camera"), timeout_s=30)
         (tmp_path / "away").rename(photos)
-        subscriber.wait(lambda: subscriber.on(door)[-1].body["status"] == "ok", timeout_s=60)
+        subscriber.wait(lambda: door_is("ok"), timeout_s=60)
         assert notices(subscriber, "config_refused") == []
         assert program.stop()[0] == 0
 
@@ -358,4 +367,81 @@ def test_what_turns_out_unusable_at_the_start_lets_the_last_good_one_run(
         assert "the last one that worked runs instead" in message
         write(tmp_path, config)
         reload(program, subscriber, "config_applied")
+        assert program.stop()[0] == 0
+
+
+def test_a_file_that_never_ran_does_not_take_the_last_good_ones_place(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """Asked to reload it while its engine is still being opened: it is kept once it has run, not before."""
+    config = config_for(broker.url, "pattern:", fps=10)
+    with Program(tmp_path, config) as program:
+        start_until_ok(subscriber)
+        program.wait_log(lambda log: "kept as the last good one" in log)
+        assert program.stop()[0] == 0
+    (kept,) = (tmp_path / "state").glob("last-good-*.yaml")
+    good = kept.read_text()
+    config["models"]["default"]["path"] = str(refused_model(tmp_path / "refused"))
+    write(tmp_path, config)
+    subscriber.forget()
+    with program:
+        program.wait_log(lambda log: log.count("starting config=") == 2)
+        program.send(signal.SIGHUP)
+        start_until_ok(subscriber)
+        subscriber.wait(lambda: notices(subscriber, "config_refused"))
+        assert program.stop()[0] == 0
+    assert kept.read_text() == good
+
+
+def test_a_file_at_which_edgecam_dies_gives_way_to_the_last_good_one(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """A library that ends or hangs the process tells nobody: three starts that did not come through do."""
+    config = config_for(broker.url, "pattern:", fps=10)
+    with Program(tmp_path, config) as program:
+        start_until_ok(subscriber)
+        program.wait_log(lambda log: "kept as the last good one" in log)
+        assert program.stop()[0] == 0
+        write(tmp_path, config | {"budget_ms": 432})
+        for _ in range(3):
+            told = program.log.count("starting config=")
+            program.start()
+            program.wait_log(partial(_is_told_more_than, told))
+            program.send(signal.SIGKILL)
+            assert program.wait() == -signal.SIGKILL
+        subscriber.forget()
+        program.start()
+        start_until_ok(subscriber)
+        subscriber.wait(lambda: notices(subscriber, "config_refused"))
+        assert "hung or crashed at 3 starts" in notices(subscriber, "config_refused")[-1]["message"]
+        reload(program, subscriber, "config_applied")
+        program.wait_log(lambda log: log.count("kept as the last good one") == 2)
+        assert program.stop()[0] == 0
+    (kept,) = (tmp_path / "state").glob("last-good-*.yaml")
+    assert "432" in kept.read_text()
+
+
+def test_a_model_that_is_not_there_yet_is_waited_for_if_the_file_ran_before(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener
+) -> None:
+    """A disk that is mounted late; an exit code of 69 would let the service manager give up for good."""
+    config = config_for(broker.url, "pattern:", fps=10)
+    model = tmp_path / "model"
+    shutil.copytree(Path(__file__).parents[2] / "models" / "efficientnet_lite0_int8", model)
+    config["models"]["default"]["path"] = str(model)
+    with Program(tmp_path, config) as program:
+        start_until_ok(subscriber)
+        program.wait_log(lambda log: "kept as the last good one" in log)
+        assert program.stop()[0] == 0
+    model.rename(tmp_path / "away")
+    subscriber.forget()
+    with program:
+        program.wait_log(lambda log: "cannot start yet" in log)
+        (tmp_path / "away").rename(model)
+        start_until_ok(subscriber)
+        assert program.stop()[0] == 0
+    model.rename(tmp_path / "away")
+    told = program.log.count("cannot start yet")
+    with program:
+        program.wait_log(lambda log: log.count("cannot start yet") > told)
         assert program.stop()[0] == 0
