@@ -7,15 +7,31 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edgecam.errors import CameraLost
+from edgecam.config.service_file import is_in_a_home
+from edgecam.errors import CameraLost, SourceError
 
 
 def boot_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds, the clock of every capture time."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def unreadable(path: Path, error: OSError, *, shown: str) -> SourceError:
+    """The refusal of a recording that is there and cannot be read.
+
+    Args:
+        path: absolute.
+        error: why.
+        shown: what the user wrote.
+    """
+    text = f"{shown}: {path} cannot be read ({error.strerror}); check its permissions"
+    if isinstance(error, PermissionError) and is_in_a_home(path):
+        text += "; a service does not see /home: put it into /srv"
+    return SourceError(text)
 
 
 class BaseCamera(ABC):

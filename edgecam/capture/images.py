@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecam.capture.base import unreadable
 from edgecam.capture.camera import CameraSettings
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
@@ -109,9 +110,7 @@ def list_pictures(path: Path, *, shown: str) -> list[Path]:
             entry for entry in path.iterdir() if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file()
         )
     except OSError as error:
-        raise SourceError(
-            f"{shown}: {path.absolute()} cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        raise unreadable(path.absolute(), error, shown=shown) from error
     if not paths:
         raise SourceError(
             f"{shown}: no picture in {path.absolute()}; looked for {kinds} (folders inside are not searched)"

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgecam.capture.camera import CameraSettings
@@ -24,6 +25,9 @@ _APT_REMEDY = (
     "on Raspberry Pi OS: sudo apt install python3-picamera2, and let the virtual environment see it "
     "(python3 -m venv --system-site-packages)"
 )
+# The installer makes a release's environment, which sees the system's packages if this one is among them.
+_APT_REMEDY_INSTALLED = "sudo apt install python3-picamera2, then run deploy/install.sh again"
+_INSTALLED = Path("/opt/edgecam")
 _USB_REMEDY = "a USB camera is read by v4l2:/dev/video0"
 # One in the sensor's hands, one in the ISP's, one spare, which a picture may be copied from; more only
 # cost contiguous memory.
@@ -75,15 +79,19 @@ def import_picamera2(shown: str) -> Any:
     except (ImportError, *LIBRARY_ERRORS) as error:
         if isinstance(error, ModuleNotFoundError):
             raise SourceError(
-                f"{shown}: this Python ({sys.prefix}) has no module {error.name}; {_APT_REMEDY}"
+                f"{shown}: this Python ({sys.prefix}) has no module {error.name}; {_apt_remedy()}"
             ) from error
         if "numpy" in str(error).lower():
             raise SourceError(
                 f"{shown}: picamera2 was built for another numpy than this Python's ({sys.prefix}): {error}; "
                 'on bookworm: pip install "numpy<2"; else: pip uninstall numpy, so that apt\'s is used'
             ) from error
-        raise SourceError(f"{shown}: picamera2 cannot be loaded: {error}; {_APT_REMEDY}") from error
+        raise SourceError(f"{shown}: picamera2 cannot be loaded: {error}; {_apt_remedy()}") from error
     return Picamera2
+
+
+def _apt_remedy() -> str:
+    return _APT_REMEDY_INSTALLED if Path(sys.prefix).is_relative_to(_INSTALLED) else _APT_REMEDY
 
 
 def acquire(
@@ -103,7 +111,7 @@ def acquire(
     try:
         found = library.global_camera_info()
     except LIBRARY_ERRORS as error:
-        raise SourceError(f"{source.shown}: libcamera does not start: {error}; {_APT_REMEDY}") from error
+        raise SourceError(f"{source.shown}: libcamera does not start: {error}; {_apt_remedy()}") from error
     number = _find_number(source, found)
     camera_id: str = found[number]["Id"]
     with _lock:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from edgecam.capture.base import unreadable
 from edgecam.capture.camera import CameraSettings
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
@@ -142,9 +143,7 @@ def _check_file(path: Path, *, shown: str) -> None:
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:
-        raise SourceError(
-            f"{shown}: {path} cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        raise unreadable(path, error, shown=shown) from error
     if empty:
         raise SourceError(f"{shown}: {path} is empty; copy it again")
 

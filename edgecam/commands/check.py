@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecam.config.certificates import read_tls
-from edgecam.config.loader import LoadedConfig, leaves, load_config
+from edgecam.config.loader import LoadedConfig, find_config, leaves, load_config
 from edgecam.config.password import read_password
+from edgecam.config.service_file import not_of_service
 from edgecam.config.source import hide_credentials, parse_source
 from edgecam.config.tree import dotted
 from edgecam.errors import ConfigError, ModelError, Problem
@@ -34,17 +35,28 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
         ModelError: a model is there and cannot be used.
         UsageError: one of `sets` is not `key=value`.
     """
+    path = find_config(path, environ=os.environ)
     try:
         loaded = verified(path, sets=sets, environ=os.environ)
-    except ConfigError as error:
+    except (ConfigError, ModelError) as error:
         if as_json:
             _print_json(None, error.problems)
+        else:
+            _say(path, "")
         raise
     if as_json:
         _print_json(loaded, [])
         return
     _print_values(loaded)
-    print(f"{loaded.path or 'no file, the defaults'}: no problems", file=sys.stderr)
+    _say(path, "no problems")
+
+
+def _say(path: Path | None, verdict: str) -> None:
+    """Which file is meant, and whether the service goes by another one; on stderr."""
+    file = "no file, the defaults" if path is None else str(path.absolute())
+    print(f"{file}: {verdict}".rstrip(), file=sys.stderr)
+    if remark := not_of_service(path, "check"):
+        print(remark, file=sys.stderr)
 
 
 def verified(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import sys
 from pathlib import Path
 
 from edgecam.appliance.accelerators import find_accelerators
 from edgecam.capture.discover import FoundCamera, find_cameras
+from edgecam.config.service_file import is_of_service
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EdgecamError, UsageError
 
@@ -32,15 +34,16 @@ def init(path: Path, *, force: bool = False) -> None:
     cameras = find_cameras()
     broker = _broker_runs()
     text = (shipped_folder() / "config.yaml").read_text(encoding="utf-8")
-    _write(path, fill_in(text, cameras=cameras, broker_runs=broker))
+    _write(path, fill_in(text, path=path, cameras=cameras, broker_runs=broker))
     _tell(path, cameras, broker_runs=broker)
 
 
-def fill_in(text: str, *, cameras: list[FoundCamera], broker_runs: bool) -> str:
+def fill_in(text: str, *, path: Path, cameras: list[FoundCamera], broker_runs: bool) -> str:
     """The shipped configuration with what was found; its comments stay.
 
     Args:
         text: the shipped configuration.
+        path: where it will lie.
         cameras: what was found; with none, the synthetic pattern shows that the rest works.
         broker_runs: whether a broker answers on this machine.
     """
@@ -49,8 +52,15 @@ def fill_in(text: str, *, cameras: list[FoundCamera], broker_runs: bool) -> str:
     text = _replace(text, "source", source, after=others)
     if broker_runs:
         text = _replace(text, "url", f"mqtt://{_BROKER[0]}:{_BROKER[1]}")
+    text = text.replace("edgecam check --config config.yaml", _how_to_check(path), 1)
     # The schema lies beside the shipped file only.
     return re.sub(r"\A# yaml-language-server:.*\n#\n", "", text)
+
+
+def _how_to_check(path: Path) -> str:
+    # The service's file is closed to others.
+    sudo = "sudo " if is_of_service(path) else ""
+    return f"{sudo}edgecam check --config {shlex.quote(str(path))}"
 
 
 def _replace(text: str, key: str, value: str, *, after: str = "") -> str:
@@ -99,4 +109,6 @@ def _tell(path: Path, cameras: list[FoundCamera], *, broker_runs: bool) -> None:
     print(f"broker: {answer}", file=sys.stderr)
     for name in find_accelerators():
         print(f"accelerator: {name} (edgecam doctor says what it needs; docs/engines.md)", file=sys.stderr)
-    print(f"wrote {path}; next: edgecam check --config {path}; edgecam run --config {path}", file=sys.stderr)
+    # The installed service runs by itself.
+    run = "" if is_of_service(path) else f"; edgecam run --config {path}"
+    print(f"wrote {path}; next: {_how_to_check(path)}{run}", file=sys.stderr)

@@ -44,7 +44,13 @@ def inspect_model(
     Raises:
         ModelError: there is no such model, or its graph cannot be read.
     """
-    place = find_model(path, folder=Path())
+    try:
+        place = find_model(path, folder=Path())
+    except ModelError as error:
+        if len(Path(path).parts) > 1 or Path(path).suffix:
+            raise
+        hint = "a model is named by its folder or file here; the names in a configuration are not known"
+        raise ModelError(f"{error}; {hint}") from error
     if place.is_dir():
         report = _report(_file_in(place), lambda: load_model(place))
     else:

@@ -16,12 +16,13 @@ from edgecam.config.document import read_yaml
 from edgecam.config.explain import faults_of
 from edgecam.config.overrides import CONFIG_VARIABLE, apply_environment, apply_sets
 from edgecam.config.schema import Config
+from edgecam.config.service_file import SERVICE_FILE, remedy_of_closed
 from edgecam.config.tree import Fault, Place, Tree, dotted, look_up
 from edgecam.config.tree import Path as Keys
 from edgecam.errors import ConfigError, Problem
 
 # Where a configuration is looked for when none is named.
-SEARCHED = (Path("config.yaml"), Path("/etc/edgecam/config.yaml"))
+SEARCHED = (Path("config.yaml"), SERVICE_FILE)
 MAX_BYTES = 1_000_000
 
 
@@ -68,7 +69,7 @@ def load_config(
 
     Args:
         path: the file; None: `$EDGECAM_CONFIG`, else `./config.yaml`, else `/etc/edgecam/config.yaml`, else
-            none, and the defaults hold.
+            none, and the defaults hold. In /etc/edgecam, one that this user may not look at counts as there.
         sets: `key=value` texts of `--set`.
         environ: the environment variables.
         stand_in: read in the place of the file, in whose folder relative paths still are.
@@ -101,13 +102,18 @@ def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None
         return path
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
-    return next((candidate for candidate in SEARCHED if _is_file(candidate)), None)
+    return next((candidate for candidate in SEARCHED if _is_found(candidate)), None)
 
 
-def _is_file(path: Path) -> bool:
-    """False also where we may not look, as in a working directory of somebody else's."""
+def _is_found(path: Path) -> bool:
+    """Where we may not look: no in a working directory of somebody else's, yes in the system's folder.
+
+    The service's folder is closed to others; to take the defaults for its configuration would mislead them.
+    """
     try:
         return path.is_file()
+    except PermissionError:
+        return path.is_absolute()
     except OSError:
         return False
 
@@ -123,6 +129,9 @@ def _read(path: Path) -> str:
         raise _unreadable(
             path, "no such file; name it with --config, or write one with edgecam init"
         ) from None
+    except PermissionError as error:
+        text = f"cannot be read: {error.strerror}; {remedy_of_closed(path)}"
+        raise _unreadable(path, text) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from None

@@ -29,7 +29,9 @@ The first that is there counts:
    case. Of the variables without two underscores only those of single values at the top count
    (`EDGECAM_BUDGET_MS`), and `EDGECAM_CONFIG`, which names the file.
 3. The file: the one that `--config` names, else `$EDGECAM_CONFIG`, else `./config.yaml`, else
-   `/etc/edgecam/config.yaml`.
+   `/etc/edgecam/config.yaml`. That one is the installed service's, which only root and the service may read:
+   for others it cannot be used, and the defaults do not take its place. `edgecam check` and `edgecam doctor`
+   say which file they judge, and whether the service goes by another one.
 4. The default.
 
 The values of `--set` and of the environment are read like unquoted YAML (`10`, `true`, `null`); one that

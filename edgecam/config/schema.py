@@ -187,7 +187,8 @@ class ModelConfig(Block):
     """A model that cameras can name."""
 
     path: Text = Field(examples=["models/efficientnet_lite0_int8"])
-    """The model directory, or a bare `.tflite` or `.onnx` file; relative to the configuration's folder."""
+    """The model directory, or a bare `.tflite` or `.onnx` file, relative to the configuration's folder; or
+    the name of a shipped model (`edgecam models list`)."""
     engine: Text = Field(default="auto", examples=["litert", "onnx"])
     """What runs it: `auto` (by the model's file and what is installed), `litert`, `tflite-runtime`, `onnx`,
     `hailo`, `imx500`, or the name of an engine that an installed package brings."""

@@ -176,3 +176,11 @@ def test_a_missing_picamera2_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(SourceError, match=r"has no module picamera2; .*sudo apt install python3-picamera2"):
         open_camera(parse_source("picamera2:0"), CameraSettings())
+
+
+def test_the_remedy_of_an_installed_service_is_its_installer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment is not the user's to make: the installer does, and looks whether picamera2 is there."""
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    monkeypatch.setattr(sys, "prefix", "/opt/edgecam/releases/1.0-20261124")
+    with pytest.raises(SourceError, match=r"python3-picamera2, then run deploy/install\.sh again$"):
+        import_picamera2("picamera2:0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from referencing import Registry, Resource
 
 from edgecam.commands.check import check
-from edgecam.errors import ConfigError
+from edgecam.config import service_file
+from edgecam.errors import ConfigError, ModelError
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -54,7 +56,7 @@ def test_every_value_is_shown_with_its_origin(config: Path, capsys: pytest.Captu
     ]
     assert lines["cameras.porch.source"].endswith("config.yaml:3")
     assert "rtsp://***@host/x" in shown.out
-    assert shown.err == "config.yaml: no problems\n"
+    assert shown.err == f"{config.absolute()}: no problems\n"
     assert "hunter" not in shown.out + shown.err
 
 
@@ -91,3 +93,41 @@ def test_absent_models_and_passwords_are_problems(config: Path) -> None:
     assert first.path == "mqtt.password_file"
     assert (second.where, second.path) == ("--set", "models.birds.path")
     assert "no such model" in second.text
+
+
+def test_a_model_that_cannot_be_used_is_in_the_json_answer_at_its_place(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged model is no fault of the file, and yet a program wants to know which line to show."""
+    Path("empty").mkdir()
+    with pytest.raises(ModelError):
+        check(config, sets=["models.default.path=empty"], as_json=True)
+    (problem,) = validate(capsys.readouterr().out)["problems"]
+    assert (problem["where"], problem["path"]) == ("--set", "models.default.path")
+
+
+@pytest.mark.parametrize("sets", [[], ["budget_ms=x"]], ids=["sound", "wrong"])
+def test_whoever_checks_another_file_than_the_services_is_told_once(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sets: list[str],
+) -> None:
+    """Else a mended copy in the home is taken for what the service goes by; never beside a JSON answer."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    monkeypatch.setattr(service_file, "FOLDER", folder)
+    monkeypatch.setattr(service_file, "SERVICE_FILE", folder / "config.yaml")
+    with suppress(ConfigError):
+        check(config, sets=sets)
+    assert "not the service's" not in capsys.readouterr().err
+    (folder / "config.yaml").write_text("{}")
+    with suppress(ConfigError):
+        check(config, sets=sets)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{config.absolute()}:")
+    assert second.startswith("this is not the service's configuration; for that: sudo edgecam check --config")
+    with suppress(ConfigError):
+        check(config, sets=sets, as_json=True)
+    assert capsys.readouterr().err == ""
