@@ -16,7 +16,7 @@ from rich.markup import escape
 from edgecam import __version__
 from edgecam.commands.consoles import result_console
 from edgecam.commands.doctor_view import Report
-from edgecam.doctor.configuration import load
+from edgecam.doctor.configuration import absolute_config, load
 from edgecam.doctor.examination import Check, examine
 from edgecam.doctor.finding import Finding, Verdict, exit_code
 from edgecam.doctor.rounds import all_checks
@@ -43,8 +43,10 @@ def doctor(
     """
     # What the doors would log, the findings say.
     logging.getLogger("edgecam").addHandler(logging.NullHandler())
+    # As a whole, so that whoever reads on knows which file it is.
+    path = absolute_config(path, environ=os.environ)
     loaded, faults = load(path, sets=sets, environ=os.environ)
-    subject = Subject(os.environ, loaded, opens_cameras)
+    subject = Subject(os.environ, loaded, opens_cameras, refused=path)
     secrets = subject.secrets()
     console = result_console()
     found = _with_progress(

@@ -16,6 +16,7 @@ from edgecam.config.source import Source, SourceKind, parse_source
 from edgecam.doctor.finding import Area, Finding, Verdict, told
 from edgecam.doctor.probing import Answer, probe
 from edgecam.doctor.processes import Process, holders, lock_holder, running_edgecams
+from edgecam.doctor.service import out_of_sight
 from edgecam.doctor.subject import Subject
 from edgecam.errors import CameraLost, SourceError
 
@@ -62,6 +63,7 @@ def _obstacle(subject: Subject, name: str, source: Source) -> Finding | None:
             if not os.access(path, os.R_OK):
                 text = f"{source.shown}: there is no {path} that this user may read"
                 return Finding(Area.CAMERAS, name, Verdict.ERROR, text, "check the path and its rights")
+            return out_of_sight(subject, path, area=Area.CAMERAS, name=name)
     return None
 
 

@@ -9,6 +9,7 @@ from edgecam.config.state_folder import threads_path
 from edgecam.doctor.finding import Area, Finding, Verdict, told
 from edgecam.doctor.probing import probe
 from edgecam.doctor.processes import running_edgecams
+from edgecam.doctor.service import out_of_sight
 from edgecam.doctor.subject import Subject
 from edgecam.errors import ModelError
 from edgecam.inference.choice import AUTO, CPU
@@ -31,6 +32,10 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         path = find_model(model.path, folder=loaded.folder)
     except ModelError as error:
         yield told(Area.MODELS, f"{name}{unused}", str(error), severity)
+        return
+    hidden = out_of_sight(subject, path, area=Area.MODELS, name=name) if users else None
+    if hidden is not None:
+        yield hidden
         return
     threads = None if model.threads == "auto" else model.threads
     how = {"engine": model.engine, "threads": threads, "providers": model.providers}

@@ -53,9 +53,7 @@ def all_checks(subject: Subject, faults: list[Finding]) -> Iterator[Check]:
 
 
 def _of_configuration(subject: Subject, faults: list[Finding]) -> Check:
-    if subject.loaded is None:
-        return Check(Area.CONFIGURATION, "file", lambda: faults)
-    look = partial(configuration.look, subject.loaded, subject.environ)
+    look = partial(configuration.look, subject, faults)
     return Check(Area.CONFIGURATION, "file", look, configuration.DEADLINE_S)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from edgecam.config.service_file import SERVICE_FILE, is_in_a_home, is_of_service
 from edgecam.doctor.finding import Area, Finding, Verdict
+from edgecam.doctor.subject import Subject
 from edgecam.errors import (
     EXIT_BUG,
     ConfigError,
@@ -70,6 +73,30 @@ def look(ask: Ask = ask_systemctl) -> Iterator[Finding]:
         yield Finding(Area.SERVICE, "systemd", Verdict.SKIPPED, text)
     for unit in units:
         yield judge(unit)
+
+
+def out_of_sight(
+    subject: Subject, path: Path, *, area: Area, name: str, ask: Ask = ask_systemctl
+) -> Finding | None:
+    """A fault that root cannot see: the service's configuration names a file that its unit hides from it.
+
+    Args:
+        subject: what is examined.
+        path: the file.
+        area: what it is: of a camera, a model.
+        name: the camera's or model's.
+        ask: a drop-in may have shown the homes to the service.
+    """
+    config, root = subject.path, subject.root
+    if config is None or not is_of_service(config, root) or not is_in_a_home(path, root):
+        return None
+    unit = "edgecam.service" if config.stem == SERVICE_FILE.stem else f"edgecam@{config.stem}.service"
+    said = ask(["show", "--property=ProtectHome", unit])
+    if said is not None and said.strip() != "ProtectHome=yes":
+        return None
+    text = f"the service does not see {path}: its unit hides /home and /root (ProtectHome=yes)"
+    remedy = "put it into /srv or /var/lib/edgecam, or see deploy/README.md"
+    return Finding(area, name, Verdict.ERROR, text, remedy)
 
 
 def judge(unit: Mapping[str, str]) -> Finding:

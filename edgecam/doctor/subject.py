@@ -11,12 +11,10 @@ from urllib.parse import unquote, urlsplit
 from edgecam.appliance.board import INSTANCE_VARIABLE, device_id, instance_name
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.password import read_password
+from edgecam.config.service_file import SERVICE_FILE, is_of_service, state_of_service
 from edgecam.config.source import parse_source
 from edgecam.errors import ConfigError
 
-# As deploy/install.sh lays it out, and the unit of instances, whose name comes after a dash.
-_ETC = Path("etc/edgecam")
-_STATE = Path("var/lib/edgecam")
 _CREDENTIALS = ("etc/credstore", "run/credstore", "usr/lib/credstore")
 _CREDENTIAL_FILE = "edgecam.mqtt-password"
 # Shorter ones would hide half of every sentence.
@@ -32,13 +30,20 @@ class Subject:
     """None: there is no configuration that can be used."""
     opens_cameras: bool = True
     root: Path = Path("/")
-    """Where `proc`, `sys`, `dev`, `etc` and `var` lie."""
+    """Where `proc`, `sys`, `dev`, `etc`, `home` and `var` lie."""
+    refused: Path | None = None
+    """The file that cannot be used, where `loaded` is None."""
 
     @property
     def config(self) -> LoadedConfig:
         """The configuration, for checks that are made only if there is one."""
         assert self.loaded is not None  # noqa: S101 - see `examinations`
         return self.loaded
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is judged, usable or not; None: the defaults."""
+        return self.refused if self.loaded is None else self.loaded.path
 
     @property
     def device(self) -> str:
@@ -53,15 +58,11 @@ class Subject:
 
         The doctor is run by hand, and a configuration in /etc/edgecam is the service's.
         """
-        path = None if self.loaded is None else self.loaded.path
-        if self.environ.get("STATE_DIRECTORY") or path is None:
+        path = self.path
+        if self.environ.get("STATE_DIRECTORY") or path is None or not is_of_service(path, self.root):
             return self.environ
-        if path.absolute().parent != self.root / _ETC:
-            return self.environ
-        if path.stem == "config":
-            return {**self.environ, "STATE_DIRECTORY": str(self.root / _STATE)}
-        state = self.root / _STATE.with_name(f"{_STATE.name}-{path.stem}")
-        return {**self.environ, "STATE_DIRECTORY": str(state), INSTANCE_VARIABLE: path.stem}
+        environ = {**self.environ, "STATE_DIRECTORY": str(state_of_service(path, self.root))}
+        return environ if path.stem == SERVICE_FILE.stem else {**environ, INSTANCE_VARIABLE: path.stem}
 
     def password(self) -> tuple[str | None, bool]:
         """The broker's password, and whether there is one that only the service and root may read.
