@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgecam.config.loader import load_config
+
 ROOT = Path(__file__).parents[1]
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
@@ -37,3 +39,13 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     """A newcomer follows them."""
     assert len(links(ENGLISH)) > 10
     assert [link for link in links(ENGLISH) if not (ROOT / link.split("#")[0]).exists()] == []
+
+
+def test_every_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
+    """A newcomer copies them as they stand."""
+    blocks = re.findall(r"```yaml\n(.*?)```", ENGLISH, re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        file = tmp_path / "config.yaml"
+        file.write_text(block, encoding="utf-8")
+        assert load_config(file, sets=(), environ={}).path == file
