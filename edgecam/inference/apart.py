@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError, ModelError
 from edgecam.inference.child_process import ChildProcess, Order
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.model.graph import read_graph
 from edgecam.model.model import Model
 
@@ -17,7 +16,7 @@ from edgecam.model.model import Model
 _DEADLINE_S = 60.0
 
 
-class ChildEngine:
+class ChildEngine(ClosedAfterUse):
     """A `.tflite` in an engine that may end its process; an `Engine`. Opens in the constructor.
 
     Args:
@@ -35,7 +34,6 @@ class ChildEngine:
         except ModelError as error:
             raise EngineError(str(error)) from error
         self.input, self.output = graph.inputs[0], graph.outputs[0]
-        self._dtype = np.dtype(self.input.dtype)
         self._path = model.path
         order = Order(model.path, model.sha256, engine, None, threads, self.input, self.output)
         child = ChildProcess(order)
@@ -48,11 +46,7 @@ class ChildEngine:
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._child is None:
             raise EngineError(f"{self._path}: its engine is closed")
         try:
@@ -67,14 +61,3 @@ class ChildEngine:
         child, self._child = self._child, None
         if child is not None:
             child.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

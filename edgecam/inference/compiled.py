@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from edgecam.inference import compiled_log
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import stderr_caught
 from edgecam.model.graph import read_graph
@@ -45,7 +46,7 @@ def open_compiled(request: EngineRequest) -> CompiledEngine:
     return CompiledEngine(request.path, threads=request.threads, delegate=request.delegate)
 
 
-class CompiledEngine:
+class CompiledEngine(ClosedAfterUse):
     """A model on an accelerator; an `Engine`. Compiles in the constructor.
 
     Args:
@@ -93,11 +94,7 @@ class CompiledEngine:
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._compiled.model is None:
             raise EngineError(f"{self._path}: its engine is closed")
         try:
@@ -120,17 +117,6 @@ class CompiledEngine:
                 self._inputs, self._outputs = [], []
                 self._compiled = _Compiled(None, "", "")
             give_back_memory()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _make_buffers(self) -> None:
         """The tensors' own: those made from an array have one dimension, which no picture fits."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
 from edgecam.inference.engine import PIXELS, Engine, EngineInfo
+from edgecam.inference.habits import ClosedAfterUse
 
 log = logging.getLogger(__name__)
 
 
-class GuardedEngine:
+class GuardedEngine(ClosedAfterUse):
     """Another package's engine; an `Engine`.
 
     Args:
@@ -69,17 +69,6 @@ class GuardedEngine:
             self._engine.close()
         except Exception:  # nobody could do anything about it
             log.exception("engine does not close engine=%s", self._name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _said(error: BaseException) -> str:

@@ -9,8 +9,8 @@ import importlib
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError, LastingError
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.records import TensorSpec
 
 # A chip that answers nothing for so long has fallen off its bus, and its engine is opened anew. What edgecam
@@ -58,7 +59,7 @@ def open_hailo(request: EngineRequest) -> HailoEngine:
     return HailoEngine(request.path, threads=request.threads)
 
 
-class HailoEngine:
+class HailoEngine(ClosedAfterUse):
     """A network on a Hailo chip; an `Engine`. Loads in the constructor.
 
     Its input is told as the chip takes it, uint8; its output is asked for as float32.
@@ -98,11 +99,7 @@ class HailoEngine:
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != np.uint8:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._configured is None:
             raise EngineError(f"{self._path}: its engine is closed")
         try:
@@ -122,17 +119,6 @@ class HailoEngine:
                 configured.shutdown()
         if device is not None:
             device.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check(self, model: Any) -> None:
         """One picture in, one list of scores out."""

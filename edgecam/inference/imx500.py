@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from edgecam.errors import LastingError, ModelError
 from edgecam.inference.engine import METADATA, EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse
 from edgecam.model.card import Card, Channels, read_card
 from edgecam.model.labels import read_labels
 from edgecam.records import TensorSpec
@@ -41,7 +41,7 @@ def open_imx500(request: EngineRequest) -> Imx500Engine:
     return Imx500Engine(request.path, card, classes=classes, threads=request.threads)
 
 
-class Imx500Engine:
+class Imx500Engine(ClosedAfterUse):
     """What the sensor's network said, taken for what it should be; an `Engine`.
 
     Args:
@@ -81,17 +81,6 @@ class Imx500Engine:
 
     def close(self) -> None:
         """There is nothing to close."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _version() -> str:

@@ -10,8 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError
 from edgecam.inference.child_process import ChildProcess, Order
 from edgecam.inference.engine import Engine, EngineInfo
+from edgecam.inference.habits import ClosedAfterUse
 from edgecam.inference.keeper import Keeper, Known
 from edgecam.inference.patience import InvokeDeadline, RestartBudget
 
@@ -50,7 +50,7 @@ class Ran:
     """Another engine had failed on it before: what it took says nothing of this one."""
 
 
-class IsolatedEngine:
+class IsolatedEngine(ClosedAfterUse):
     """A delegate in a child, the CPU beside it; an `Engine`. Serves from the CPU until the child is proved.
 
     Args:
@@ -134,17 +134,6 @@ class IsolatedEngine:
         """End the child and let both engines go; may be called twice."""
         self._keeper.close()
         self._cpu.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _fits(self, tensor: NDArray[Any]) -> bool:
         return tensor.shape == self.input.shape and tensor.dtype == np.dtype(self.input.dtype)

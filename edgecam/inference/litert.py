@@ -11,8 +11,7 @@ import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from edgecam.errors import EngineError, LastingError
 from edgecam.inference.delegates import EXTERNAL, DelegateUse, compiled_for
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.memory import give_back_memory
 from edgecam.inference.quiet import Caught, chatter_caught, stderr_caught
 from edgecam.records import TensorSpec
@@ -68,7 +68,7 @@ def find_runtime(wanted: str | None = None) -> Runtime:
     raise EngineError(f"{what} installed: {', or '.join(remedy for _, _, remedy in possible)}")
 
 
-class LiteRtEngine:
+class LiteRtEngine(ClosedAfterUse):
     """A model in a TFLite interpreter; an `Engine`. Loads in the constructor.
 
     Args:
@@ -107,15 +107,10 @@ class LiteRtEngine:
         self._interpreter: Any = interpreter
         self.input, self.output = (_spec(detail) for detail in details)
         self._input_index, self._output_index = (detail["index"] for detail in details)
-        self._dtype = np.dtype(self.input.dtype)
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._interpreter is None:
             raise EngineError(f"{self._path}: its engine is closed")
         try:
@@ -131,17 +126,6 @@ class LiteRtEngine:
         if self._interpreter is not None:
             self._interpreter = None
             give_back_memory()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_litert(request: EngineRequest) -> LiteRtEngine:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError, ModelError
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.memory import give_back_memory
 from edgecam.model.graph import Graph, read_graph
 from edgecam.model.onnx_file import SUFFIX, channels_first
@@ -24,7 +24,7 @@ _MOST_REASON_CHARS = 200
 _FATAL_ONLY = 4
 
 
-class OnnxEngine:
+class OnnxEngine(ClosedAfterUse):
     """A model in a session of ONNX Runtime; an `Engine`. Loads in the constructor.
 
     Its input is told as NHWC; a network that has channels first gets a transposed copy.
@@ -73,15 +73,10 @@ class OnnxEngine:
         self.input = _spec(ends[0], shape, quantized.inputs)
         self.output = _spec(ends[1], _fixed(ends[1].shape), quantized.outputs)
         self.info = EngineInfo("onnxruntime", runtime.__version__, _delegate(session), threads)
-        self._dtype = np.dtype(self.input.dtype) if ends[0].type in _DTYPES else None
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._session is None:
             raise EngineError(f"{self._path}: its engine is closed")
         if self._channels_first:
@@ -97,17 +92,6 @@ class OnnxEngine:
         if self._session is not None:
             self._session = None
             give_back_memory()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_onnx(request: EngineRequest) -> OnnxEngine:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError, ModelError
 from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
+from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.quiet import stderr_caught
 from edgecam.model.graph import read_graph, read_model_bytes
 
@@ -26,7 +26,7 @@ _MOST_REASON_CHARS = 200
 _TIMES_MODEL, _LEAST_ARENA_BYTES = 10, 4_000_000
 
 
-class TflmEngine:
+class TflmEngine(ClosedAfterUse):
     """A model in TFLite Micro's interpreter; an `Engine`. Loads in the constructor.
 
     Args:
@@ -44,7 +44,6 @@ class TflmEngine:
         except ModelError as error:
             raise EngineError(str(error)) from error
         self.input, self.output = graph.inputs[0], graph.outputs[0]
-        self._dtype = np.dtype(self.input.dtype)
         self.info = EngineInfo("tflite-micro", _version(), delegate="cpu", threads=1)
         arena_bytes = max(_TIMES_MODEL * len(data), _LEAST_ARENA_BYTES)
         try:
@@ -58,11 +57,7 @@ class TflmEngine:
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
-        if tensor.shape != self.input.shape or tensor.dtype != self._dtype:
-            raise EngineError(
-                f"{self._path}: the input must be {list(self.input.shape)} {self.input.dtype}, "
-                f"got {list(tensor.shape)} {tensor.dtype}"
-            )
+        check_input(self._path, self.input, tensor)
         if self._interpreter is None:
             raise EngineError(f"{self._path}: its engine is closed")
         try:
@@ -76,17 +71,6 @@ class TflmEngine:
     def close(self) -> None:
         """Let the interpreter go; may be called twice."""
         self._interpreter = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_tflm(request: EngineRequest) -> TflmEngine:
