@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -42,7 +43,9 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
         if as_json:
             _print_json(None, error.problems)
         else:
-            _say(path, "")
+            # The fault counts more than these words, where stderr takes none.
+            with contextlib.suppress(OSError):
+                _say(path, "")
         raise
     if as_json:
         _print_json(loaded, [])
@@ -54,7 +57,9 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
 def _say(path: Path | None, verdict: str) -> None:
     """Which file is meant, and whether the service goes by another one; on stderr."""
     file = "no file, the defaults" if path is None else str(path.absolute())
-    print(f"{file}: {verdict}".rstrip(), file=sys.stderr)
+    # A problem names the file as it was given.
+    if verdict or path is None or not path.is_absolute():
+        print(f"{file}: {verdict}".rstrip(), file=sys.stderr)
     if remark := not_of_service(path, "check"):
         print(remark, file=sys.stderr)
 
