@@ -120,6 +120,14 @@ def _broker(newer: list[str]) -> None:
     told = f"(pid {os.getpid()})" in refused.stderr and "run this again" in refused.stderr
     report("broker: a port in use is told, with who has it", refused.returncode == 1 and told and active())
 
+    fault = Path("/etc/mosquitto/conf.d/fault.conf")
+    fault.write_text("no_such_option true\n")
+    failed = run(*command)
+    fault.unlink()
+    run("systemctl", "stop", "mosquitto")  # else it would try again, now in vain no more
+    told = "mosquitto does not start" in failed.stderr
+    report("broker: one that does not start is a failure", failed.returncode == 1 and told and active())
+
     good = CONFIG.read_text()
     CONFIG.write_text(good.replace("url: mqtt://127.0.0.1:1883", "url: embedded"))
     run("systemctl", "restart", "edgecam")
