@@ -18,6 +18,7 @@ from edgecam.commands.models_pull import pull_model, show_catalogue
 from edgecam.commands.models_remove import remove_model
 from edgecam.commands.models_verify import verify_models
 from edgecam.errors import ConfigError, ModelError, UsageError
+from edgecam.inference.litert import find_runtime
 from edgecam.model.staging import staged
 from edgecam.model.store import list_models
 
@@ -48,7 +49,7 @@ def test_a_model_that_is_whole_and_runs_is_verified(folder: Path, capsys: pytest
     verify_models((), folder=folder)
     said = capsys.readouterr().out
     assert said.startswith("pets: as its card says, sha256 ")
-    assert "litert/cpu computes the test picture right" in said
+    assert f"{find_runtime().name}/cpu computes the test picture right" in said
     verify_models(("pets",), folder=folder, as_json=True)
     (entry,) = _valid("verify", capsys.readouterr().out)["models"]
     assert (entry["name"], entry["usable"], entry["fault"]) == ("pets", True, None)

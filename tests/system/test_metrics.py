@@ -162,7 +162,7 @@ def test_scrapers_that_hang_neither_grow_the_program_nor_keep_others_out(
             except OSError:
                 continue
         assert get(port)[0] == 200
-        assert len(list(tasks.iterdir())) == threads
+        assert len(list(tasks.iterdir())) <= threads
         assert len(list(descriptors.iterdir())) <= files + 9
     finally:
         for peer in peers:
