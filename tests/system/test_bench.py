@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -205,7 +206,13 @@ def test_ctrl_c_ends_it_and_leaves_nothing_running() -> None:
         "--set", "cameras.main.fps=5", "--load", "1", "--json",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Who was started in the background by a script has it ignored, and hands that on.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     ends = time.monotonic() + 60
     while not any("measure.load" in line for line in _session(process.pid)):
