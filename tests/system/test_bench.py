@@ -212,7 +212,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing_running() -> None:
         text=True,
         start_new_session=True,
         # Who was started in the background by a script has it ignored, and hands that on.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     ends = time.monotonic() + 60
     while not any("measure.load" in line for line in _session(process.pid)):
