@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,12 +13,12 @@ from edgecam.errors import EngineError
 from edgecam.records import TensorSpec
 
 
-class ClosedAfterUse:
+class ClosedAfterUse(ABC):
     """For `with`: `close` at the end of the block."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything; may be called twice."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

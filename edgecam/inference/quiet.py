@@ -13,10 +13,9 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -50,8 +49,10 @@ def chatter_caught() -> Iterator[None]:
 def stderr_caught() -> Iterator[Caught]:
     """Within it, nothing that is written to descriptor 2 gets there; empty if there is none."""
     caught = Caught()
-    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as catch:
+    with _ONE_AT_A_TIME, ExitStack() as files:
         try:
+            # In memory: a model must open also where every disk is full or read-only.
+            catch = files.enter_context(os.fdopen(os.memfd_create("edgecam-stderr"), "w+b"))
             stderr = os.dup(_STDERR)
         except OSError:  # a service may run with stderr closed: then there is nothing to keep clean
             yield caught

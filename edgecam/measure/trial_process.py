@@ -8,13 +8,13 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
+from edgecam.inference.habits import ClosedAfterUse
 from edgecam.measure.trial import Candidate, Opened
 from edgecam.model.model import Model
 
@@ -26,7 +26,7 @@ _STOP_S = 2.0
 _MAIN = "from edgecam.measure.trial import main; main()"
 
 
-class TrialProcess:
+class TrialProcess(ClosedAfterUse):
     """An engine in a process of its own; starts that in the constructor.
 
     Each method raises EngineError: the engine refuses or fails, or its process has ended or hangs.
@@ -74,17 +74,6 @@ class TrialProcess:
                 process.wait(_STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ask(self, deadline_s: float, what: str, *arguments: Any) -> Any:
         try:

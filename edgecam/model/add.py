@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from edgecam.model.graph import read_graph
 from edgecam.model.labels import fit_labels, parse_labels, read_labels
 from edgecam.model.onnx_file import SUFFIX
 from edgecam.model.pull import Prove
-from edgecam.model.staging import check_free, publish, staged
+from edgecam.model.staging import check_free, copy_file, publish, staged, write_text
 from edgecam.model.store import CARD_FILE, GROUPS_FILE, LABELS_FILE, ONNX_FILE, load_model
 
 QUESTIONS: Mapping[str, str] = {
@@ -94,11 +93,11 @@ def add(file: Path, models: Path, told: Told, *, name: str, force: bool, prove: 
             _copy(twin, folder / twin.name)
         if told.groups is not None:
             _copy(told.groups, folder / GROUPS_FILE)
-        _write(folder / LABELS_FILE, "".join(f"{label}\n" for label in labels))
-        _write(folder / CARD_FILE, card_text(card))
+        write_text(folder / LABELS_FILE, "".join(f"{label}\n" for label in labels))
+        write_text(folder / CARD_FILE, card_text(card))
         load_model(folder)
         card = replace(card, self_test=SelfTest(top5=prove(folder)))
-        _write(folder / CARD_FILE, card_text(card))
+        write_text(folder / CARD_FILE, card_text(card))
         publish(folder, place)
     return place
 
@@ -150,14 +149,4 @@ def _labels(file: Path, told: Told, packed: bytes | None, classes: int) -> tuple
 def _copy(file: Path, target: Path) -> None:
     if target.exists():
         raise UsageError(f"{file}: another file of this model is called {target.name}, too; rename it")
-    try:
-        shutil.copyfile(file, target)
-    except OSError as error:
-        raise ModelError(f"{file}: cannot be copied to {target}: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+    copy_file(file, target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from edgecam.model.card_text import card_text
 from edgecam.model.catalogue import WHOLE_DIGITS, Entry, Part
 from edgecam.model.digests import check_file, digest_of
 from edgecam.model.download import Patience, Progress, download
-from edgecam.model.staging import check_free, publish, staged
+from edgecam.model.staging import check_free, copy_file, publish, staged, write_text
 from edgecam.model.store import CARD_FILE, GROUPS_FILE, LABELS_FILE, load_model
 
 _IMAGENET = Path("models", "efficientnet_lite0_int8")
@@ -75,10 +74,10 @@ def pull(
         twins = _fetch_twins(entry, folder, origin, watch, notices)
         _write_labels(entry, folder, origin, watch, notices)
         card = _card(entry, folder / DEFAULT_FILE, name, twins)
-        _write(folder / CARD_FILE, card_text(card))
+        write_text(folder / CARD_FILE, card_text(card))
         load_model(folder)
         card = replace(card, self_test=SelfTest(top5=prove(folder)))
-        _write(folder / CARD_FILE, card_text(card))
+        write_text(folder / CARD_FILE, card_text(card))
         _drop_others(
             folder, {CARD_FILE, LABELS_FILE, GROUPS_FILE, card.file, *(t.file for t in twins.values())}
         )
@@ -110,7 +109,7 @@ def _fetch(part: Part, target: Path, origin: Origin, watch: Watch) -> None:
             return
     if origin.file is not None:
         beside = origin.file if target.name == DEFAULT_FILE else origin.file.with_name(part.name)
-        _copy(beside, target)
+        copy_file(beside, target)
     else:
         url = f"{origin.mirror.rstrip('/')}/{part.name}" if origin.mirror else part.url
         download(
@@ -154,7 +153,7 @@ def _write_labels(entry: Entry, folder: Path, origin: Origin, watch: Watch, noti
     """The labels; of ImageNet's classes those that came with edgecam, with the groups."""
     if entry.labels is None:
         for name in (LABELS_FILE, GROUPS_FILE):
-            _copy(shipped_folder() / _IMAGENET / name, folder / name)
+            copy_file(shipped_folder() / _IMAGENET / name, folder / name)
         return
     labels = entry.labels
     if origin.file is not None and not origin.file.with_name(labels.name).exists():
@@ -185,20 +184,6 @@ def _card(entry: Entry, file: Path, name: str, twins: dict[str, Twin]) -> Card:
         source=f"{entry.source}: {entry.model.url}",
         twins=twins,
     )
-
-
-def _copy(file: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(file, target)
-    except OSError as error:
-        raise ModelError(f"{file}: cannot be copied to {target}: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _drop_others(folder: Path, wanted: set[str]) -> None:

@@ -171,3 +171,19 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def copy_file(file: Path, target: Path) -> None:
+    """Raises ModelError: the one cannot be read, or the other not be written."""
+    try:
+        shutil.copyfile(file, target)
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be copied to {target}: {error.strerror}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises ModelError: it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from edgecam.inference.quiet import chatter_caught
+from edgecam.inference.quiet import chatter_caught, stderr_caught
 
 
 def test_chatter_goes_to_the_debug_log_and_the_rest_to_stderr(
@@ -48,3 +50,13 @@ def test_a_closed_stderr_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with chatter_caught():
         ran = True
     assert ran
+
+
+def test_it_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A model opens also where every folder for temporary files is full or read-only."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError), tempfile.TemporaryFile():
+        pass
+    with stderr_caught() as caught:
+        os.write(2, b"INFO: loading\n")
+    assert caught.text == "INFO: loading\n"
