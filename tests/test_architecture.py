@@ -61,18 +61,28 @@ ROOMS = {
         "records reports errors config clock capture model vision inference publish appliance pipeline",
         "numpy",
     ),
+    "evaluation": room(
+        "records reports errors config clock capture model vision inference decision pipeline",
+        "numpy cv2 dask distributed",
+    ),
+    "compress": room(
+        "records errors config model vision inference measure evaluation",
+        "numpy cv2 yaml pydantic torch torch_pruning litert_torch ai_edge_quantizer ai_edge_litert"
+        " flatbuffers safetensors matplotlib tflite",
+    ),
     "doctor": room(
         "reports errors broker_url tls config clock capture model inference publish appliance pipeline"
     ),
     "client": room("records reports errors tls config publish", "paho"),
     "commands": room(
         "records reports errors tls config clock capture model vision inference decision publish appliance"
-        " history pipeline client measure doctor broker_url backoff",
+        " history pipeline client measure doctor evaluation compress broker_url backoff",
         "numpy rich",
     ),
     "cli_options": room("errors", "typer"),
     "cli_models": room("errors commands cli_options", "typer"),
-    "cli": room("errors commands cli_options cli_models", "typer"),
+    "cli_compress": room("errors commands cli_options", "typer"),
+    "cli": room("errors commands cli_options cli_models cli_compress", "typer"),
     "__main__": room("errors cli"),
     "__init__": room(),
 }

@@ -1,0 +1,1 @@
+"""Models made for the edge: trained, pruned, distilled, quantized; on a workstation."""
