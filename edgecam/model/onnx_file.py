@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from math import prod
+from math import isfinite, prod
 from struct import calcsize, unpack
 
 from edgecam.errors import ModelError
 from edgecam.model.network import Operator, Subgraph, Tensor
+from edgecam.model.protobuf import Field, block, fields_of, messages, numbers, text
 
 SUFFIX = ".onnx"
-_VARINT, _EIGHT, _BLOCK, _FOUR = 0, 1, 2, 5
-_FIXED_BYTES = {_EIGHT: 8, _FOUR: 4}
-_MOST_BITS = 64
 _FREE = -1
 _PICTURE_AXES = 4
-# No network for a camera has more; a damaged file may, and would keep the reader busy.
-_MOST_AXES, _MOST_FIELDS = 16, 1_000_000
+_MOST_AXES = 16
 _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
@@ -30,8 +27,6 @@ _DTYPES = {
 # They move values and change none.
 _MOVERS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Identity"})
 _ITEM_BYTES = {"8": 1, "16": 2, "32": 4, "64": 8}
-
-Field = tuple[int, int | memoryview]
 
 
 def channels_first(shape: Sequence[int]) -> bool:
@@ -50,8 +45,14 @@ def read_onnx(data: bytes, *, name: str) -> Subgraph:
         ModelError: it is no ONNX model, or damaged.
     """
     try:
-        blocks = [value for number, value in _fields(memoryview(data)) if number == 7]  # noqa: PLR2004
-        graph = _graph(list(_fields(_block(blocks[-1]))), name) if blocks else None
+        fields = list(fields_of(memoryview(data)))
+        graphs = list(messages(fields, 7))
+        if len(graphs) > 1:
+            # A runtime would merge them.
+            raise ValueError("it has several graphs")  # noqa: TRY301 - as any other damage
+        for tensor in _stored_tensors(fields):
+            _check_is_here(tensor, name)
+        graph = _graph(graphs[0]) if graphs else None
     except (ValueError, IndexError) as error:
         raise ModelError(f"{name}: is no ONNX model, or is damaged: {error}; fetch it again") from error
     if graph is None or not graph.inputs or not graph.outputs:
@@ -59,13 +60,13 @@ def read_onnx(data: bytes, *, name: str) -> Subgraph:
     return graph
 
 
-def _graph(fields: list[Field], name: str) -> Subgraph:
+def _graph(fields: list[Field]) -> Subgraph:
     """Fields of GraphProto: 1 node, 5 initializer, 11 input, 12 output, 13 what is between them."""
-    stored = [list(_fields(_block(value))) for number, value in fields if number == 5]  # noqa: PLR2004
-    constants = [_constant(entry, name) for entry in stored]
+    stored = list(messages(fields, 5))
+    constants = [_constant(entry) for entry in stored]
     known = {tensor.name: _scalar(entry, tensor) for entry, tensor in zip(stored, constants, strict=True)}
     ends = {
-        which: [_end(_block(value), as_picture=which == 11) for number, value in fields if number == which]  # noqa: PLR2004
+        which: [_end(block(value), as_picture=which == 11) for number, value in fields if number == which]  # noqa: PLR2004
         for which in (11, 12, 13)
     }
     # Files of before 2019 name the weights among the inputs, too.
@@ -73,13 +74,13 @@ def _graph(fields: list[Field], name: str) -> Subgraph:
     tensors = {tensor.name: tensor for tensor in (*ends[13], *constants, *inputs, *ends[12])}
     places = {name: place for place, name in enumerate(tensors)}
     steps = []
-    for node in (list(_fields(_block(value))) for number, value in fields if number == 1):
-        ins, outs = ([_text(value) for number, value in node if number == which] for which in (1, 2))
+    for node in messages(fields, 1):
+        ins, outs = ([text(value) for number, value in node if number == which] for which in (1, 2))
         for tensor in (*ins, *outs):
             if tensor and tensor not in places:
                 places[tensor] = len(tensors)
                 tensors[tensor] = Tensor(tensor, (), (), "unknown", (), (), 0, 0)
-        kind = next((_text(value) for number, value in node if number == 4), "")  # noqa: PLR2004
+        kind = next((text(value) for number, value in node if number == 4), "")  # noqa: PLR2004
         steps.append(
             Operator(
                 kind,
@@ -107,7 +108,8 @@ def _scaled(
             continue
         scale = known.get(tensors[step.inputs[1]].name)
         zero_point = known.get(tensors[step.inputs[2]].name) if len(step.inputs) > 2 else 0  # noqa: PLR2004
-        if scale is not None and zero_point is not None:
+        # A damaged file may have an infinite zero point.
+        if scale is not None and zero_point is not None and isfinite(zero_point):
             place: int | None = ends[0]
             while place is not None and place >= 0:
                 tensors[place] = replace(tensors[place], scales=(scale,), zero_points=(int(zero_point),))
@@ -126,29 +128,58 @@ def _scalar(fields: Sequence[Field], tensor: Tensor) -> float | None:
         if number == 4 and isinstance(value, memoryview) and len(value) == 4:  # noqa: PLR2004
             return float(unpack("<f", value)[0])
         if number == 5:  # noqa: PLR2004
-            return next(map(float, _numbers(value)), None)
+            return next(map(float, numbers(value)), None)
     return None
 
 
-def _constant(fields: Sequence[Field], file: str) -> Tensor:
-    """TensorProto: 1 dims, 2 data_type, 8 name, 14 data_location."""
-    if any(number == 14 and value == 1 for number, value in fields):  # noqa: PLR2004
-        # Another file is in no SHA-256.
-        raise ModelError(f"{file}: keeps weights in another file; save it as one file")
-    shape = _shape(size for number, value in fields if number == 1 for size in _numbers(value))
+def _constant(fields: Sequence[Field]) -> Tensor:
+    """TensorProto: 1 dims, 2 data_type, 8 name."""
+    shape = _shape(size for number, value in fields if number == 1 for size in numbers(value))
     dtype = next((_dtype(value) for number, value in fields if number == 2), "unknown")  # noqa: PLR2004
-    name = next((_text(value) for number, value in fields if number == 8), "")  # noqa: PLR2004
+    name = next((text(value) for number, value in fields if number == 8), "")  # noqa: PLR2004
     item = next((size for bits, size in _ITEM_BYTES.items() if dtype.endswith(bits)), 1)
     return Tensor(name, shape, (), dtype, (), (), 0, constant_bytes=item * prod(shape))
 
 
-def _end(block: memoryview, *, as_picture: bool) -> Tensor:
+def _stored_tensors(model: Sequence[Field]) -> Iterator[list[Field]]:
+    """All the constants' tensors: initializers, those in nodes, branches and functions, and sparse ones.
+
+    ModelProto: 7 graph, 25 functions; in those 7 node. NodeProto: 5 attribute; in that 5 t, 6 g, 10 tensors,
+    11 graphs, 22 sparse_tensor, 23 sparse_tensors. GraphProto: 1 node, 5 initializer, 15 sparse_initializer;
+    of those 1 values, 2 indices.
+    """
+    graphs = list(messages(model, 7))
+    nodes = [node for function in messages(model, 25) for node in messages(function, 7)]
+    sparse: list[list[Field]] = []
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            nodes.extend(messages(graph, 1))
+            sparse.extend(messages(graph, 15))
+            yield from messages(graph, 5)
+        else:
+            for attribute in messages(nodes.pop(), 5):
+                yield from messages(attribute, 5, 10)
+                graphs.extend(messages(attribute, 6, 11))
+                sparse.extend(messages(attribute, 22, 23))
+    for tensor in sparse:
+        yield from messages(tensor, 1, 2)
+
+
+def _check_is_here(tensor: Sequence[Field], file: str) -> None:
+    """TensorProto: 14 data_location. Raises ModelError: the values lie in another file."""
+    if any(number == 14 and value == 1 for number, value in tensor):  # noqa: PLR2004
+        # Another file is in no SHA-256.
+        raise ModelError(f"{file}: keeps weights in another file; save it as one file")
+
+
+def _end(end: memoryview, *, as_picture: bool) -> Tensor:
     """ValueInfoProto: 1 name, 2 type; in that 1 tensor_type: 1 elem_type, 2 shape; in that 1 dim."""
-    fields = list(_fields(block))
-    name = next((_text(value) for number, value in fields if number == 1), "")
+    fields = list(fields_of(end))
+    name = next((text(value) for number, value in fields if number == 1), "")
     kind = list(_within(_within(fields, 2), 1))
     dtype = next((_dtype(value) for number, value in kind if number == 1), "unknown")
-    dims = (list(_fields(_block(value))) for number, value in _within(kind, 2) if number == 1)
+    dims = messages(_within(kind, 2), 1)
     signature = _shape(
         next((value for number, value in dim if number == 1 and isinstance(value, int) and value > 0), _FREE)
         for dim in dims
@@ -168,65 +199,7 @@ def _shape(sizes: Iterator[int]) -> tuple[int, ...]:
 
 def _within(fields: Sequence[Field], wanted: int) -> list[Field]:
     """The fields of the first message numbered `wanted`."""
-    return next((list(_fields(_block(value))) for number, value in fields if number == wanted), [])
-
-
-def _fields(data: memoryview) -> Iterator[Field]:
-    """Each field of a message: its number, and an integer or the block's bytes (not copied)."""
-    at = count = 0
-    while at < len(data):
-        count += 1
-        if count > _MOST_FIELDS:
-            raise ValueError(f"a message has more than {_MOST_FIELDS} fields")
-        key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if kind == _BLOCK:
-            size, at = _varint(data, at)
-        elif kind in _FIXED_BYTES:
-            size = _FIXED_BYTES[kind]
-        else:
-            raise ValueError(f"a field has the wire type {kind}")
-        # A negative size would send the reader back, for ever.
-        if size < 0 or at + size > len(data):
-            raise ValueError(f"it refers to byte {at + size} of {len(data)}")
-        yield number, data[at : at + size]
-        at += size
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, _MOST_BITS + 6, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:  # noqa: PLR2004 - the bit that says: more to come
-            return value - (1 << _MOST_BITS) if value >> (_MOST_BITS - 1) else value, at
-    raise ValueError("a number has no end")
-
-
-def _numbers(value: int | memoryview) -> Iterator[int]:
-    """A repeated integer's one value, or those of a packed block."""
-    if isinstance(value, int):
-        yield value
-        return
-    at = 0
-    while at < len(value):
-        number, at = _varint(value, at)
-        yield number
-
-
-def _block(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise ValueError("a number stands where a message should")  # noqa: TRY004 - of the file, not of a caller
-    return value
-
-
-def _text(value: int | memoryview) -> str:
-    return bytes(_block(value)).decode("utf-8", errors="replace")
+    return next(messages(fields, wanted), [])
 
 
 def _dtype(value: int | memoryview) -> str:

@@ -96,6 +96,25 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
         read_graph(write(tmp_path, external=True))
 
 
+@pytest.mark.parametrize("place", ["node", "branch", "sparse", "function"])
+def test_weights_in_another_file_are_refused_wherever_they_hide(tmp_path: Path, place: str) -> None:
+    """Weights may lie in a node, in a branch, sparse or in a function, too: a runtime reads them."""
+    with pytest.raises(ModelError, match=r"net.onnx: keeps weights in another file; save it as one"):
+        read_graph(write(tmp_path, hidden=place))
+
+
+def test_a_second_graph_is_refused(tmp_path: Path) -> None:
+    """A runtime would merge two graphs, and what was checked would not be what runs."""
+    with pytest.raises(ModelError, match=r"net.onnx: .*it has several graphs"):
+        read_graph(write(tmp_path, hidden="second graph"))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_an_endless_zero_point_is_no_zero_point(tmp_path: Path, value: float) -> None:
+    """A damaged file's endless zero point is passed over, and no crash."""
+    assert read_graph(write(tmp_path, quantized=True, zero_point=value)).inputs[0].zero_point is None
+
+
 def test_a_free_size_is_refused(tmp_path: Path) -> None:
     """Only the batch may be free: nobody says how large the picture should be."""
     with pytest.raises(ModelError, match="no fixed size"):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from make_tiny_model import Tiny, weights
 from numpy.typing import NDArray
 
 _FLOAT, _BYTE = 1, 2
+
+Hidden = Literal["node", "branch", "sparse", "function", "second graph"]
 
 
 def make_onnx(
@@ -20,7 +22,9 @@ def make_onnx(
     sides: str | None = None,
     shapes: bool = False,
     external: bool = False,
+    hidden: Hidden | None = None,
     quantized: bool = False,
+    zero_point: float | None = None,
 ) -> bytes:
     """The file.
 
@@ -31,7 +35,9 @@ def make_onnx(
         sides: a name for height and width that are free.
         shapes: says of what shape the tensors between input and output are.
         external: claims that the weights are in another file.
+        hidden: a constant that claims the same lies there.
         quantized: uint8 in and out, with the scales of the `.tflite`; the weights stay as they are.
+        zero_point: of the input, as float32; None: 128 as uint8.
     """
     _, height, width, channels = tiny.shape
     matrix = weights(tiny)
@@ -54,8 +60,8 @@ def make_onnx(
         nodes.append(_node("QuantizeLinear", ["real scores", "out scale", "out zero"], "scores"))
         for name, value in (("scale", 1 / 128), ("out scale", 1 / 256)):
             constants.append(_tensor(name, np.array(value, np.float32)))
-        for name, value in (("zero", 128), ("out zero", 0)):
-            constants.append(_tensor(name, np.array(value, np.uint8)))
+        zero = np.array(128, np.uint8) if zero_point is None else np.array(zero_point, np.float32)
+        constants += [_tensor("zero", zero), _tensor("out zero", np.array(0, np.uint8))]
     graph = b"".join(
         (
             *(_block(1, node) for node in nodes),
@@ -66,8 +72,20 @@ def make_onnx(
             *(_block(13, _end(name, shape)) for name, shape in between if shapes),
         )
     )
+    apart = _tensor("apart", np.zeros(4, np.float32), external=True)
+    constant = (
+        _block(2, b"apart") + _block(4, b"Constant") + _block(5, _block(1, b"value") + _block(5, apart))
+    )
+    match hidden:
+        case "node":
+            graph += _block(1, constant)
+        case "branch":
+            graph += _block(1, _block(4, b"If") + _block(5, _block(6, _block(1, constant))))
+        case "sparse":
+            graph += _block(15, _block(1, apart))
+    others = {"function": _block(25, _block(7, constant)), "second graph": _block(7, _block(1, constant))}
     opset = _block(1, b"") + _number(2, 13)
-    return _number(1, 8) + _block(7, graph) + _block(8, opset)
+    return _number(1, 8) + _block(7, graph) + _block(8, opset) + others.get(hidden or "", b"")
 
 
 def _node(kind: str, inputs: Iterable[str], output: str) -> bytes:
