@@ -6,10 +6,12 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -79,19 +81,14 @@ class ChildProcess:
         what = f"the delegate {order.delegate.name}" if order.delegate else f"the engine {order.engine}"
         self._name = f"{order.model}: {what}"
         self._number = 0
-        memory = os.memfd_create("edgecam-tensors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            os.ftruncate(memory, size_bytes(order.input, order.output))
-            # Were the child to make it shorter, reading it would kill us.
-            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-            self._tensors = SharedTensors(memory, order.input, order.output)
-            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = _start(theirs.fileno(), memory)
+            with _shared_memory(size_bytes(order.input, order.output)) as memory:
+                self._tensors = SharedTensors(memory, order.input, order.output)
+                self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    self._process = _start(theirs.fileno(), memory)
         except OSError as error:
             raise EngineError(f"{self._name}: no process for it can be started: {error.strerror}") from error
-        finally:
-            os.close(memory)
 
     def open(self, deadline_s: float) -> Description:
         """Let it open its engine; raises EngineError: it refuses, died, or took too long."""
@@ -103,7 +100,13 @@ class ChildProcess:
             "threads": order.threads,
             "delegate": asdict(order.delegate) if order.delegate else None,
         }
-        opened = Description.decode(self._ask(json.dumps(asked).encode(), deadline_s, "opening"))
+        request = json.dumps(asked).encode()
+        if len(request) > MOST_MESSAGE_BYTES:
+            raise LastingError(
+                f"{self._name}: what it is asked to open takes {len(request)} bytes, and "
+                f"{MOST_MESSAGE_BYTES} are allowed; shorten models.<name>.delegate_options"
+            )
+        opened = Description.decode(self._ask(request, deadline_s, "opening"))
         for what, found, wanted in (
             ("input", opened.input, order.input),
             ("output", opened.output, order.output),
@@ -146,13 +149,16 @@ class ChildProcess:
             self._channel.shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """End its process: by SIGTERM, then by SIGKILL."""
+        """End its process: by SIGTERM, then by SIGKILL; and by that whatever its library has started."""
         self.hang_up()
         for stop, patience_s in ((self._process.terminate, _TERMINATE_S), (self._process.kill, _KILL_S)):
             stop()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
                 break
+        # It leads a group of its own, which is there for as long as somebody is in it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._channel.close()
 
     def _ask(self, request: bytes, deadline_s: float, what: str) -> bytes:
@@ -167,6 +173,19 @@ class ChildProcess:
         if not reply:
             raise EngineError(f"{self._name}: its process ended during {what}")
         return reply
+
+
+@contextlib.contextmanager
+def _shared_memory(length_bytes: int) -> Iterator[int]:
+    """The descriptor of memory that cannot be made shorter; raises OSError."""
+    memory = os.memfd_create("edgecam-tensors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(memory, length_bytes)
+        # Were the child to make it shorter, reading it would kill us.
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+        yield memory
+    finally:
+        os.close(memory)
 
 
 def _start(channel: int, memory: int) -> subprocess.Popen[bytes]:

@@ -152,7 +152,7 @@ def load_engine(name: str, request: EngineRequest) -> Engine:
         raise EngineError(f"{request.path}: {_unknown(name)}")
     try:
         opener: Opener = point.load()
-    except Exception as error:  # whatever a stranger's module does while it is imported
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does while it is imported
         raise EngineError(
             f"the engine {name} cannot be imported ({point.value}): {type(error).__name__}: {error}; "
             "install its package anew"
@@ -161,7 +161,7 @@ def load_engine(name: str, request: EngineRequest) -> Engine:
         engine = opener(request)
     except EngineError:
         raise
-    except Exception as error:  # a stranger's opener; ours raise nothing else
+    except (Exception, SystemExit) as error:  # a stranger's opener; ours raise nothing else
         raise EngineError(
             f"{request.path}: the engine {name} refuses the model: {type(error).__name__}: {error}"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError
 from edgecam.inference.engine import PIXELS, Engine, EngineInfo
 from edgecam.inference.habits import ClosedAfterUse
+from edgecam.records import TensorSpec
 
 log = logging.getLogger(__name__)
 
@@ -29,23 +31,27 @@ class GuardedEngine(ClosedAfterUse):
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine, self._name = engine, name
         try:
-            self.input, self.output = engine.input, engine.output
-            self._shape = (int(np.prod(engine.output.shape)),)
-            self._dtype = np.dtype(engine.output.dtype)
-            _ = engine.info.name
-        except Exception as error:
+            self.input, self.output = _tensor(engine.input), _tensor(engine.output)
+            self._shape = (int(np.prod(self.output.shape)),)
+            self._dtype = np.dtype(self.output.dtype)
+            self._info = _info(engine.info)
+            self.reads = str(getattr(engine, "reads", PIXELS))
+            # Who does not count, does not say.
+            self.delegated, self.operators = (
+                None if count is None else int(count)
+                for count in (getattr(engine, "delegated", None), getattr(engine, "operators", None))
+            )
+        except (Exception, SystemExit) as error:
             raise EngineError(
                 f"the engine {name} does not say what it is: {_said(error)}; tell who made it"
             ) from error
-        self.reads: str = getattr(engine, "reads", PIXELS)
-        # Who does not count, does not say.
-        self.delegated: int | None = getattr(engine, "delegated", None)
-        self.operators: int | None = getattr(engine, "operators", None)
 
     @property
     def info(self) -> EngineInfo:
-        """What runs the next frame."""
-        return self._engine.info
+        """What runs the next frame; what it last said, when it no longer does."""
+        with contextlib.suppress(Exception, SystemExit):
+            self._info = _info(self._engine.info)
+        return self._info
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
@@ -53,7 +59,7 @@ class GuardedEngine(ClosedAfterUse):
             output = self._engine.invoke(tensor)
         except EngineError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise EngineError(f"the engine {self._name} failed: {_said(error)}") from error
         shape, dtype = getattr(output, "shape", None), getattr(output, "dtype", None)
         if shape != self._shape or dtype != self._dtype:
@@ -67,8 +73,28 @@ class GuardedEngine(ClosedAfterUse):
         """Let the engine go; may be called twice."""
         try:
             self._engine.close()
-        except Exception:  # nobody could do anything about it
+        except (Exception, SystemExit):  # nobody could do anything about it
             log.exception("engine does not close engine=%s", self._name)
+
+
+def _tensor(said: TensorSpec) -> TensorSpec:
+    """The same in plain numbers and words, whatever it is made of."""
+    return TensorSpec(
+        name=str(said.name),
+        shape=tuple(int(size) for size in said.shape),
+        dtype=np.dtype(said.dtype).name,
+        scale=None if said.scale is None else float(said.scale),
+        zero_point=None if said.zero_point is None else int(said.zero_point),
+    )
+
+
+def _info(said: EngineInfo) -> EngineInfo:
+    return EngineInfo(
+        runtime=str(said.runtime),
+        version=str(said.version),
+        delegate=str(said.delegate),
+        threads=int(said.threads),
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -30,8 +30,13 @@ _RUNTIMES = (
     ("tflite-runtime", "tflite_runtime", "`pip install 'edgecam[tflite]'` (Python 3.11, numpy 1)"),
 )
 _MOST_REASON_CHARS = 200
-# SystemError: tflite_runtime beside numpy 2.
+_CALLBACK_FAULT = re.compile(
+    r"^Exception ignored (?:on|in|while) .*ctypes.*\n(?:Traceback .*\n|[ \t]+.*\n)*UnicodeDecodeError: .*\n?",
+    re.MULTILINE,
+)
+"""What Python writes when a library's words cannot be decoded in the runtime's callback."""
 _CUSTOM = re.compile(r"unresolved custom op: ([\w-]+)")
+# SystemError: tflite_runtime beside numpy 2.
 _REFUSALS = (ValueError, RuntimeError, SystemError, OSError)
 
 
@@ -186,7 +191,10 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
 def _refusal(error: BaseException, written: str) -> str:
     """Why a delegate is none: what its library reported, else the first that it wrote to stderr."""
     _first, *reported = str(error).strip().split("\n")
-    lines = [line.strip() for line in (*reported, *written.splitlines(), str(error)) if line.strip()]
+    said = _CALLBACK_FAULT.sub("", written)
+    if said != written and not reported:
+        said = f"it says why in bytes that are no UTF-8 text\n{said}"
+    lines = [line.strip() for line in (*reported, *said.splitlines(), str(error)) if line.strip()]
     return lines[0][:_MOST_REASON_CHARS]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -75,13 +76,21 @@ class ThreadStore:
     def _read(self) -> dict[Place, int]:
         if self._known is None:
             try:
-                self._known = _parsed(self._path.read_bytes())
+                self._known = _parsed(_content(self._path))
             except FileNotFoundError:
                 self._known = {}
             except (OSError, ValueError, TypeError, KeyError, RecursionError) as fault:
                 log.warning("remembered threads cannot be read path=%s fault=%s", self._path, fault)
                 self._known = {}
         return self._known
+
+
+def _content(path: Path) -> bytes:
+    """Raises OSError."""
+    # Reading a pipe would wait for a writer.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no file; remove it", str(path))
+    return path.read_bytes()
 
 
 def _parsed(content: bytes) -> dict[Place, int]:

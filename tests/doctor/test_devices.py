@@ -330,6 +330,24 @@ def test_each_preset_says_in_one_line_what_it_needs(delegate: Delegate) -> None:
     assert delegate.get_library in found.found
 
 
+def test_a_delegate_that_hangs_is_told_and_the_cpus_result_kept(
+    subject: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CPU serves meanwhile, so it is a warning that says what is not ready."""
+    monkeypatch.setattr(models, "RUN_S", 12.0)
+    moody = MoodyDelegate(tmp_path)
+    moody.tell("stall")
+    config = {
+        "path": "efficientnet_lite0_160_int8",
+        "delegate": "./libmoody.so",
+        "delegate_options": {"control": str(moody.control)},
+    }
+    cpu, found = models.look(subject(models={"default": config}), "default")
+    assert cpu.verdict is Verdict.OK
+    assert found.verdict is Verdict.WARNING
+    assert "libmoody.so is not ready after 6 s: its library hangs" in found.found
+
+
 @pytest.mark.parametrize("mood", ["work", "refuse", "abort"])
 def test_a_models_delegate_is_tried_as_run_does(subject: MakeSubject, tmp_path: Path, mood: str) -> None:
     """In a child of its own; what it refuses is told with the remedy, and no error, as the CPU serves."""

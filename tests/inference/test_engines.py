@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -145,6 +147,8 @@ def test_no_package_takes_the_place_of_an_own_engine(package: Package) -> None:
     ("spec", "said"),
     [
         ({"opener": "raise OSError('no device')"}, "the engine abacus refuses the model: OSError: no device"),
+        ({"opener": "raise SystemExit(3)"}, "the engine abacus refuses the model: SystemExit: 3"),
+        ({"top": "raise SystemExit(3)"}, r"the engine abacus cannot be imported .*SystemExit: 3"),
         ({"top": "import no_such_library"}, r"the engine abacus cannot be imported \(abacus:open_abacus\)"),
     ],
 )
@@ -161,6 +165,7 @@ def test_a_packages_own_exceptions_become_engine_errors(
     ("answer", "said"),
     [
         ("1 / 0", "the engine abacus failed: ZeroDivisionError: division by zero"),
+        ("sys.exit(3)", "the engine abacus failed: SystemExit: 3"),
         ("[200, 40, 10, 6]", r"the engine abacus gives list None None, not an array \(4,\) uint8"),
         ("np.zeros((1, 4), np.uint8)", r"gives ndarray \(1, 4\) uint8, not an array \(4,\) uint8"),
         ("np.zeros(4, np.float32)", r"gives ndarray \(4,\) float32, not an array \(4,\) uint8"),
@@ -173,6 +178,44 @@ def test_a_packages_engine_is_held_to_the_contract(
     package(answer=answer)
     with pytest.raises(EngineError, match=said):
         open_engine(load_model(folder), engine="abacus", threads=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "input = None",
+        "input = TensorSpec('picture', (1, 8, 8, 3), 'uint8', 'much', 128)",
+        "input = TensorSpec('picture', (1, 8, 8, 3), 'uint8', 0.5, 'z')",
+        "output = TensorSpec('scores', 4, 'uint8', 1 / 256, 0)",
+        "output = TensorSpec('scores', (1, 4), 'picture', 1 / 256, 0)",
+        "info = None",
+        "info = property(lambda self: sys.exit(4))",
+        "delegated = 'all'",
+    ],
+)
+def test_an_engine_that_describes_itself_wrongly_is_refused(
+    folder: Path, package: Package, body: str
+) -> None:
+    """What a stranger's engine says of itself is looked at before anybody counts on it."""
+    package(body=body)
+    with pytest.raises(EngineError, match=r"the engine abacus does not say what it is: .*; tell who made it"):
+        open_engine(load_model(folder), engine="abacus", threads=1)
+
+
+def test_what_an_engine_says_of_itself_is_made_plain(folder: Path, package: Package) -> None:
+    """`info` goes into JSON: numpy's numbers and bytes would end a run there."""
+    package(body="info = EngineInfo(b'abacus', 1.5, 'cpu', np.int64(1)); operators = np.int64(3)")
+    with open_engine(load_model(folder), engine="abacus", threads=1) as engine:
+        assert json.dumps(asdict(engine.info))
+        assert type(engine.info.threads) is int
+        assert type(vars(engine)["operators"]) is int
+
+
+def test_an_engine_that_ceases_to_say_what_it_is_goes_on(folder: Path, package: Package) -> None:
+    """A fault in what is only told costs no result."""
+    package(body="asked = iter([info] * 2); info = property(lambda self: next(self.asked))")
+    with open_engine(load_model(folder), engine="abacus", threads=1) as engine:
+        assert [engine.info.name for _ in range(5)] == ["abacus/cpu"] * 5
 
 
 def test_an_engine_that_is_none_is_refused(folder: Path, package: Package) -> None:

@@ -45,13 +45,14 @@ def start(tiny: ModuleType, tmp_path: Path, moody: MoodyDelegate) -> Iterator[Op
         library: Path = moody.library,
         dtype: str = "float32",
         budget: RestartBudget | None = None,
+        options: dict[str, str] | None = None,
         *,
         is_seen: bool = True,
     ) -> tuple[IsolatedEngine, queue.Queue[Change]]:
         path = tmp_path / "net.tflite"
         path.write_bytes(tiny.make(tiny.Tiny(dtype=dtype)))
         cpu = LiteRtEngine(path, threads=1)
-        use = use_of(str(library), {"control": str(moody.control)})
+        use = use_of(str(library), options or {"control": str(moody.control)})
         changes: queue.Queue[Change] = queue.Queue()
         engine = IsolatedEngine(
             cpu,
@@ -302,6 +303,57 @@ def test_a_child_that_ends_while_nobody_asks_is_replaced(start: Open) -> None:
     os.kill(child_of(engine)._process.pid, signal.SIGKILL)
     assert "has ended by itself" in failed(changes)
     served(changes)
+
+
+def test_a_process_that_the_library_started_ends_with_the_child(start: Open, moody: MoodyDelegate) -> None:
+    """What a library leaves running would hold the accelerator, and outlive edgecam."""
+    moody.tell("fork")
+    engine, changes = start()
+    served(changes)
+    left = int(moody.control.with_name("mood.child").read_text(encoding="ascii"))
+    os.kill(left, 0)
+    engine.close()
+    assert wait_gone(left)
+
+
+def wait_gone(pid: int) -> bool:
+    """Whether a process ends; one that nobody has reaped has ended."""
+    for _ in range(WAIT_S * 10):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_reason_that_is_no_text_is_told_as_such(start: Open, moody: MoodyDelegate) -> None:
+    """The user reads why, and not what Python thinks of the library's bytes."""
+    moody.tell("garble")
+    _, changes = start()
+    fault = failed(changes)
+    assert "refuses: it says why in bytes that are no UTF-8 text; " in fault
+    assert "Exception" not in fault
+
+
+def test_options_that_are_too_long_are_told_by_their_key(start: Open, moody: MoodyDelegate) -> None:
+    """A message that no channel takes is not sent: the user reads which key to shorten."""
+    _, changes = start(options={"control": str(moody.control), "long": "x" * 70_000})
+    assert "shorten models.<name>.delegate_options" in failed(changes)
+
+
+def test_without_shared_memory_the_cpu_serves(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without it, or with none left, costs speed and not the service."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    engine, changes = start()
+    assert "no process for it can be started: Function not implemented" in failed(changes)
+    assert engine.invoke(PICTURE).shape == (4,)
 
 
 def test_closing_ends_the_child_even_if_it_hangs(start: Open, moody: MoodyDelegate) -> None:

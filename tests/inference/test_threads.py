@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,13 @@ def test_a_file_that_is_none_of_ours_is_passed_over(tmp_path: Path, content: byt
     assert ThreadStore(path).recall(PLACE) == 2
     assert json.loads(path.read_bytes()) == {"measured": [ROW]}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipe_in_the_files_place_is_passed_over(tmp_path: Path) -> None:
+    """Reading it would wait for a writer, for ever."""
+    path = tmp_path / "threads.json"
+    os.mkfifo(path)
+    assert ThreadStore(path).recall(PLACE) is None
 
 
 def test_the_file_forgets_the_oldest_beyond_a_hundred(tmp_path: Path) -> None:

@@ -70,7 +70,14 @@ def _accelerator(engine: Engine, model: Model, request: dict[str, Any]) -> dict[
     if served is engine:
         return None
     with served:
-        change = changes.get(timeout=request["patience_s"])
+        try:
+            change = changes.get(timeout=request["patience_s"])
+        except queue.Empty:
+            why = (
+                f"the delegate {wish.delegate} is not ready after {request['patience_s']:g} s: its library "
+                "hangs, or compiles the model; see that its device works, or update the library"
+            )
+            change = Change(engine.info, why)
         return {
             "delegate": change.info.delegate,
             "why": change.why,

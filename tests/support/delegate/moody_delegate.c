@@ -2,12 +2,15 @@
  *
  * The option `control` names the file; it is read anew whenever the delegate is made or run. Its first word:
  *   refuse   it cannot be made, as if there were no device
+ *   garble   the same, and its reason is no UTF-8
  *   mute     the same, and its reason stands on stderr alone, as Mesa's does
  *   vanish   the same, and running it fails, as if the device had been unplugged
  *   slow     running it takes half a second longer
  *   hang     running it never ends
  *   abort    running it aborts the process
  *   wrong    it computes the wrong thing
+ *   fork     making it leaves a process behind that lives for ten minutes; the file with `.child` behind its name has its id
+ *   stall    making it never ends
  * Anything else, or no file: it works.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -31,6 +34,24 @@ static bool told_to(const char* mood) {
   int found = fscanf(file, "%15s", word);
   fclose(file);
   return found == 1 && strcmp(word, mood) == 0;
+}
+
+/* As a library does that starts a server of its own; the file appears when it is whole. */
+static void leave_process(void) {
+  char path[MOST_PATH_BYTES + 16], draft[MOST_PATH_BYTES + 16];
+  snprintf(path, sizeof path, "%s.child", control);
+  snprintf(draft, sizeof draft, "%s.draft", control);
+  pid_t child = fork();
+  if (child < 0) return;
+  if (child == 0) {
+    sleep(600);
+    _exit(0);
+  }
+  FILE* file = fopen(draft, "w");
+  if (file == NULL) return;
+  fprintf(file, "%d", (int)child);
+  fclose(file);
+  rename(draft, path);
 }
 
 typedef struct {
@@ -153,6 +174,12 @@ TfLiteDelegate* tflite_plugin_create_delegate(char** keys, char** values, size_t
     fprintf(stderr, "Couldn't open kernel device\n");
     return NULL;
   }
+  if (told_to("garble")) {
+    report_error("no device \xff\xfe found");
+    return NULL;
+  }
+  while (told_to("stall")) usleep(SLOW_US);
+  if (told_to("fork")) leave_process();
   if (told_to("refuse") || told_to("vanish")) {
     report_error("no device found");
     return NULL;
