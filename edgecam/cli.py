@@ -230,6 +230,7 @@ def inspect(
     mean: Mean = None,
     std: Std = None,
     *,
+    layers: Annotated[bool, typer.Option("--layers", help="Show each step of the network, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what is inside a model, without running it."""
@@ -238,6 +239,7 @@ def inspect(
     inspect_model(
         model,
         as_json=as_json,
+        layers=layers,
         labels=labels,
         mean=_numbers(mean, "--mean"),
         std=_numbers(std, "--std"),

@@ -91,7 +91,7 @@ ROOMS = {
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
     "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
-    "model.card_text", "publish.topics",
+    "model.card_text", "model.network", "model.counts", "model.layers", "model.arena", "publish.topics",
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",

@@ -15,17 +15,20 @@ _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
 def count_parameters(subgraphs: Iterable[Subgraph]) -> int:
-    """Values of all constant tensors that are weights or biases.
+    """Values of all constant tensors that are weights or biases."""
+    return sum(
+        tensor.elements for subgraph in subgraphs for tensor in subgraph.tensors if is_parameter(tensor)
+    )
+
+
+def is_parameter(tensor: Tensor) -> bool:
+    """Whether a tensor is a weight or a bias.
 
     An integer constant is one only if it is quantized: a shape or a padding is not. ONNX keeps scales as
     tensors of their own, so that of bytes in rows and columns it is taken for granted.
     """
-    return sum(
-        tensor.elements
-        for subgraph in subgraphs
-        for tensor in subgraph.tensors
-        if tensor.constant_bytes and (tensor.dtype in _FLOATS or tensor.scales or _is_bytes(tensor))
-    )
+    is_value = tensor.dtype in _FLOATS or bool(tensor.scales) or _is_bytes(tensor)
+    return tensor.constant_bytes > 0 and is_value
 
 
 def count_macs(subgraphs: Iterable[Subgraph]) -> int:
@@ -37,12 +40,12 @@ def count_macs(subgraphs: Iterable[Subgraph]) -> int:
 
     0 if an ONNX file does not say the shapes that are needed.
     """
-    counts = [_step_macs(step, subgraph) for subgraph in subgraphs for step in subgraph.steps]
+    counts = [step_macs(step, subgraph) for subgraph in subgraphs for step in subgraph.steps]
     return 0 if None in counts else sum(count or 0 for count in counts)
 
 
-def _step_macs(step: Operator, graph: Subgraph) -> int | None:
-    """None: it counts, but of an unknown size."""
+def step_macs(step: Operator, graph: Subgraph) -> int | None:
+    """One step's part of `count_macs`; None: it counts, but of an unknown size."""
     if step.custom or step.name not in _COUNTERS or not step.outputs:
         return 0
     needed, count = _COUNTERS[step.name]

@@ -7,6 +7,13 @@ from math import inf, prod
 
 from edgecam.records import TensorSpec
 
+# Of one value. Those of strings, resources and variants cannot be told from the shape.
+_ITEM_BITS = {
+    "int2": 2, "int4": 4, "uint4": 4, "bool": 8, "int8": 8, "uint8": 8,
+    "int16": 16, "uint16": 16, "float16": 16, "bfloat16": 16, "int32": 32, "uint32": 32, "float32": 32,
+    "int64": 64, "uint64": 64, "float64": 64, "complex64": 64, "complex128": 128,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -28,6 +35,12 @@ class Tensor:
     def elements(self) -> int:
         """How many values it holds."""
         return prod(max(size, 0) for size in self.shape)
+
+    @property
+    def bytes(self) -> int | None:
+        """What its values take in memory, several of less than eight bits in one byte; None: not known."""
+        bits = _ITEM_BITS.get(self.dtype)
+        return None if bits is None else -(-self.elements * bits // 8)
 
     @property
     def spec(self) -> TensorSpec:

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecam.errors import ModelError
+from edgecam.model.arena import arena_of
 from edgecam.model.graph import Graph, parse_graph, read_graph
+from edgecam.model.layers import layers_of
 from edgecam.model.metadata import Metadata
 from edgecam.model.network import Operator, Subgraph, Tensor
 
@@ -187,6 +189,10 @@ def test_damaged_bytes_give_a_graph_or_a_model_error(
         assert sum(graph.operators.values()) == sum(len(part.steps) for part in graph.subgraphs)
         assert graph.ends_in_softmax in (True, False)
         assert graph.inputs
+        layers = layers_of(graph.subgraphs)
+        assert sum(layer.macs or 0 for layer in layers) >= graph.macs
+        arena = arena_of(graph.subgraphs[0])
+        assert arena is None or arena.bytes >= arena.peak_bytes >= 0
 
 
 @pytest.mark.shared_data

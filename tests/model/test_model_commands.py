@@ -111,6 +111,21 @@ def test_inspect_as_json_fits_its_schema(folder: Path, capsys: pytest.CaptureFix
     assert report["usable"]
 
 
+def test_inspect_tells_layers_and_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table of layers comes when asked for; the JSON always has it, and so has it the arena."""
+    inspect_model(str(folder / "models" / "pets"), as_json=True)
+    report = _valid("inspect", capsys.readouterr().out)
+    assert report["arena"] == {"bytes": 208, "alignment_bytes": 16, "peak_bytes": 208, "peak_layer": 0}
+    assert [layer["operator"] for layer in report["layers"]] == ["FULLY_CONNECTED", "SOFTMAX"]
+    assert (report["layers"][0]["parameters"], report["layers"][0]["macs"]) == (772, 768)
+    inspect_model(str(folder / "models" / "pets"))
+    assert "weight bytes" not in capsys.readouterr().out
+    inspect_model(str(folder / "models" / "pets"), layers=True)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["0", "FULLY_CONNECTED", "1x4", "int8", "772", "768", "784", "4"] in rows
+    assert ["1", "SOFTMAX", "1x4", "int8", "4"] in rows
+
+
 def test_inspect_looks_into_a_model_that_cannot_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """That is when one needs to look; the fault is part of what is found."""
     inspect_model(str(folder / "models" / "npu"), as_json=True)
