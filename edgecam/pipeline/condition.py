@@ -30,8 +30,10 @@ class Condition:
     """whose engine has failed."""
     finished: int
     """Frames classified since the start."""
+    broker: str
+    """Its URL."""
     is_connected: bool
-    """To the broker."""
+    """To that."""
 
 
 def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
@@ -49,6 +51,7 @@ def condition_of(workers: Workforce, uplink: Uplink) -> Condition:
         disabled=those(Status.DISABLED),
         without_engine=those(Status.ERROR),
         finished=sum(count.results + count.late for count in counts),
+        broker=str(uplink.broker_url),
         is_connected=uplink.status.connected_s is not None,
     )
 
@@ -91,7 +94,7 @@ def status_line(condition: Condition, *, rate: str, still: Sequence[str]) -> str
         "without engine": condition.without_engine,
     }
     troubles = [f"{len(names)} {what} ({_few(names)})" for what, names in by_trouble.items() if names]
-    broker = "broker connected" if condition.is_connected else "no broker"
+    broker = "broker connected" if condition.is_connected else f"no broker at {condition.broker}"
     standing = f"stands still: {', '.join(still)}" if still else ""
     return "; ".join(filter(None, [", ".join([cameras, *troubles]), rate, broker, standing]))
 

@@ -108,7 +108,8 @@ class Uplink:
         self._crew = Crew(self._fail)
         self._stop = Event()
         self._worker: PublishWorker | None = None
-        where = parse_broker_url(config.url, embedded=True)
+        self.broker_url = where = parse_broker_url(config.url, embedded=True)
+        """Where the broker is."""
         self._broker = self._broker_for(where)
         self._link = MqttLink(
             address_of(where, username=config.username, password=password, tls=tls),

@@ -26,7 +26,7 @@ class Run:
 
     def condition(self) -> Condition:
         """One camera that works."""
-        return Condition(1, [], [], [], self.frames, is_connected=False)
+        return Condition(1, [], [], [], self.frames, "mqtt://box:1883", is_connected=False)
 
     def signs(self) -> Signs:
         """A frame is always in hand."""
@@ -82,7 +82,7 @@ def test_ready_comes_after_the_self_tests_and_before_everything_else(box: Box) -
     heard = box.live(1)
     assert heard[0] == "READY=1"
     assert heard[1] == "WATCHDOG=1"
-    assert heard[2:] == ["STATUS=1 camera; no broker"]
+    assert heard[2:] == ["STATUS=1 camera; no broker at mqtt://box:1883"]
 
 
 def test_pings_come_at_least_twice_in_the_watchdogs_time(box: Box) -> None:
@@ -112,7 +112,8 @@ def test_the_status_line_is_told_on_change_alone(box: Box) -> None:
     assert [word for word in box.live(60) if word.startswith("STATUS")] == []
     box.remark = "configuration refused: config.yaml:3:1: unknown key"
     assert [word for word in box.live(2) if word.startswith("STATUS")] == [
-        "STATUS=1 camera; 10.0 fps; no broker; configuration refused: config.yaml:3:1: unknown key"
+        "STATUS=1 camera; 10.0 fps; no broker at mqtt://box:1883; "
+        "configuration refused: config.yaml:3:1: unknown key"
     ]
 
 
@@ -124,6 +125,7 @@ def test_the_line_says_what_is_wrong() -> None:
         disabled=["f", "g"],
         without_engine=["h"],
         finished=0,
+        broker="mqtts://house:8883",
         is_connected=True,
     )
     assert status_line(condition, rate="29.8 fps", still=["publish worker"]) == (
