@@ -112,8 +112,10 @@ def test_the_status_line_is_told_on_change_alone(box: Box) -> None:
     assert [word for word in box.live(60) if word.startswith("STATUS")] == []
     box.remark = "configuration refused: config.yaml:3:1: unknown key"
     assert [word for word in box.live(2) if word.startswith("STATUS")] == [
-        "STATUS=1 camera; 10.0 fps; no broker at mqtt://box:1883; "
-        "configuration refused: config.yaml:3:1: unknown key"
+        (
+            "STATUS=1 camera; 10.0 fps; no broker at mqtt://box:1883; "
+            "configuration refused: config.yaml:3:1: unknown key"
+        )
     ]
 
 
