@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.capture.images import list_pictures
-from edgecam.commands.classify import Classifier
 from edgecam.errors import EdgecamError
+from edgecam.evaluation.classifier import Classifier
 from edgecam.inference.engine import Engine, open_engine
 from edgecam.model.model import Model
 from edgecam.model.store import find_model, load_model

@@ -10,16 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from edgecam.capture.images import list_pictures, read_picture
+from edgecam.capture.images import list_pictures
 from edgecam.errors import EdgecamError, UnreadableFrame, UsageError
-from edgecam.inference.engine import Engine, open_engine
+from edgecam.evaluation.classifier import Classifier
+from edgecam.inference.engine import open_engine
 from edgecam.inference.engines import AUTO
 from edgecam.model.model import Model
 from edgecam.model.store import bare_model, find_model, load_model
 from edgecam.records import Prediction
-from edgecam.vision.geometry import View
-from edgecam.vision.postprocess import Postprocessor
-from edgecam.vision.preprocess import Preprocessor
 
 # From here on a person wants to see how far it is.
 _MANY = 20
@@ -89,24 +87,6 @@ def load_classifier(
             f"--labels, --mean and --std are for a bare file; {place} has its own card: change it there"
         )
     return load_model(place)
-
-
-class Classifier:
-    """Picture file in, prediction out: the chain of a camera's frame."""
-
-    def __init__(self, model: Model, engine: Engine, *, top: int) -> None:
-        """Args: a model and its open engine; how many classes to name."""
-        self._engine = engine
-        self._preprocess = Preprocessor(model.card.input, engine.input, View())
-        self._postprocess = Postprocessor(model.card.output, engine.output, model.labels, top=top)
-
-    def __call__(self, path: Path) -> Prediction:
-        """Classify one picture.
-
-        Raises:
-            UnreadableFrame: it cannot be read.
-        """
-        return self._postprocess(self._engine.invoke(self._preprocess(read_picture(path))))
 
 
 def _expand(paths: Iterable[Path]) -> Iterator[Path]:

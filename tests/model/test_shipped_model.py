@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.commands.classify import Classifier
+from edgecam.evaluation.classifier import Classifier
 from edgecam.inference.engine import open_engine
 from edgecam.model.card import OutputKind
 from edgecam.model.graph import Graph, parse_graph

@@ -1,0 +1,150 @@
+"""Labelled pictures: a folder of class folders, or a CSV that says what each picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.capture.images import read_picture
+from edgecam.config.source import PICTURE_SUFFIXES
+from edgecam.errors import SourceError
+from edgecam.evaluation.naming import Naming, labels_among
+from edgecam.evaluation.table import Row, read_rows
+
+_MOST_FAULTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """One picture and what it shows."""
+
+    path: Path
+    label: int
+    """Index into the set's labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Labelled pictures, in an order that depends on their names alone."""
+
+    root: Path
+    """The folder, or the one in which the CSV lies; `name_of` is relative to it."""
+    labels: tuple[str, ...]
+    """Those of the model, whether there are pictures of them or not; or those that were found."""
+    pictures: tuple[LabelledPicture, ...]
+    left_out: tuple[Path, ...] = ()
+    """Files in class folders that are no pictures by their endings: `.heic`, `.gif`, …"""
+
+    def name_of(self, picture: LabelledPicture) -> str:
+        """What it is called in results: its path below `root`, else its whole path."""
+        path = picture.path
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+
+def read_picture_set(path: Path, *, labels: Sequence[str] | None = None, offset: int = 0) -> PictureSet:
+    """List labelled pictures; none is opened.
+
+    Args:
+        path: a folder of class folders, each called as what its pictures show, which may lie in folders in
+            there; or a CSV with the columns `path` (relative to the CSV) and `label`.
+        labels: of the model. What is shown is then named by one of them, or by its number, and there need
+            not be pictures of all. None: the names that are found, in order.
+        offset: the card's background offset: 1 if a class without a line in labels.txt comes first.
+
+    Raises:
+        SourceError: there is nothing there, or a name is no label; with the file and line of a CSV.
+    """
+    if path.is_dir():
+        return _read_folder(path, labels, offset)
+    if path.is_file():
+        return _read_table(path, labels, offset)
+    raise SourceError(f"{path}: there is no such folder or CSV of labelled pictures; check the path")
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """The picture as a camera made of an image folder gives it, upright by its EXIF orientation.
+
+    Returns:
+        (height, width, 3) uint8, blue first.
+
+    Raises:
+        UnreadableFrame: it cannot be opened, is no picture, or is cut off.
+    """
+    return read_picture(path).pixels
+
+
+def _read_folder(root: Path, labels: Sequence[str] | None, offset: int) -> PictureSet:
+    try:
+        folders = [entry for entry in _visible(root) if entry.is_dir()]
+        if not folders:
+            raise SourceError(
+                f"{root}: has no class folders; put the pictures into folders called as what they show, "
+                f"as {root / 'cat' / '1.jpg'}, or give a CSV with the columns path,label"
+            )
+        inside = {folder: [file for file in _walk(folder) if file.is_file()] for folder in folders}
+    except OSError as error:
+        raise SourceError(f"{error.filename}: cannot be read ({error.strerror}); check it") from error
+    found = tuple(labels) if labels is not None else labels_among(folder.name for folder in folders)
+    index_of = Naming(found, offset=offset).index_of
+    pictures: list[LabelledPicture] = []
+    left_out: list[Path] = []
+    faults: list[str] = []
+    for folder, files in inside.items():
+        label = _try(index_of, folder.name, str(folder), faults)
+        those = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+        if not those:
+            faults.append(
+                f"{folder}: has no picture ({' '.join(PICTURE_SUFFIXES)}); put some in, or remove the folder"
+            )
+        pictures += [LabelledPicture(file, label) for file in those]
+        left_out += [file for file in files if file.suffix.lower() not in PICTURE_SUFFIXES]
+    _refuse(faults, root)
+    return PictureSet(root, found, tuple(pictures), tuple(left_out))
+
+
+def _read_table(path: Path, labels: Sequence[str] | None, offset: int) -> PictureSet:
+    rows = read_rows(path)
+    found = tuple(labels) if labels is not None else labels_among(row.label for row in rows)
+    index_of = Naming(found, offset=offset).index_of
+    faults: list[str] = []
+    pictures = [_labelled(row, path, index_of, faults) for row in rows]
+    _refuse(faults, path)
+    return PictureSet(path.parent, found, tuple(pictures))
+
+
+def _labelled(row: Row, table: Path, index_of: Callable[[str], int], faults: list[str]) -> LabelledPicture:
+    label = _try(index_of, row.label, f"{table}:{row.line}", faults)
+    return LabelledPicture(table.parent / row.path, label)
+
+
+def _try(index_of: Callable[[str], int], name: str, where: str, faults: list[str]) -> int:
+    """The class of a name; -1 if there is none, which is then among the faults."""
+    try:
+        return index_of(name)
+    except ValueError as error:
+        faults.append(f"{where}: {error}")
+        return -1
+
+
+def _refuse(faults: Sequence[str], path: Path) -> None:
+    if not faults:
+        return
+    more = len(faults) - _MOST_FAULTS
+    lines = [*faults[:_MOST_FAULTS], *([f"{path}: and {more} more like these"] if more > 0 else [])]
+    raise SourceError("\n".join(lines))
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+
+
+def _walk(folder: Path) -> list[Path]:
+    """All files below a folder that are not hidden, by name."""
+    found: list[Path] = []
+    for entry in _visible(folder):
+        found += _walk(entry) if entry.is_dir() else [entry]
+    return found

@@ -1,0 +1,153 @@
+"""What a model says of labelled pictures, by the path of a camera's frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.errors import ModelError, SourceError
+from edgecam.evaluation.parallel import score_in_processes
+from edgecam.evaluation.pictures import PictureSet
+from edgecam.evaluation.scoring import Lot, ScoredLot, Scorer, ScoringOrder
+from edgecam.model.model import Model
+from edgecam.model.store import bare_model, load_model
+
+# Small enough that progress is seen and the last process does not keep all others waiting.
+_LOT_PICTURES = 16
+# Below that, a process takes longer to start than it saves.
+_WORTH_A_PROCESS_PICTURES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A picture that could not be scored."""
+
+    name: str
+    """As in `Scores.names`, where it is missing."""
+    fault: str
+    """Why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What a model said of every picture that could be read, in the order of the set."""
+
+    labels: tuple[str, ...]
+    """One per class."""
+    names: tuple[str, ...]
+    """One per picture: `PictureSet.name_of`."""
+    truth: NDArray[np.int64]
+    """(pictures,): the class that each shows."""
+    probabilities: NDArray[np.float32]
+    """(pictures, classes), each 0..1: what the live path's postprocessing gives."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Pictures that are not among `names`."""
+
+
+def score_pictures(
+    model: Path | Model,
+    pictures: PictureSet,
+    *,
+    processes: int | None = None,
+    engine: str = "auto",
+    threads: int = 1,
+    told: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Classify every picture as a camera's frame is classified; the result does not depend on `processes`.
+
+    Each process opens an engine of its own.
+
+    Args:
+        model: a model directory or a bare file, or what was loaded of one.
+        pictures: from `read_picture_set`, with the model's labels.
+        processes: None: one per core, but no more than the pictures are worth.
+        engine: its name; `auto` chooses by the model's file and by what is installed.
+        threads: of each engine.
+        told: hears from time to time how many pictures are done, and of how many.
+
+    Raises:
+        ModelError: the model cannot be used, or its labels are not those of the pictures.
+        EngineError: no engine runs it, or a process ended.
+        SourceError: none of the pictures can be read.
+    """
+    loaded = load(model)
+    if loaded.labels != pictures.labels:
+        raise ModelError(
+            f"{loaded.path}: the pictures were labelled for another model: it has {len(loaded.labels)} "
+            f"labels, they have {len(pictures.labels)}; read the set with its labels"
+        )
+    order = ScoringOrder(loaded, engine, threads)
+    lots = lots_of(pictures)
+    count = processes if processes is not None else _processes_for(len(pictures.pictures))
+    count = min(count, len(lots))
+    scored = _score_here(order, lots) if count <= 1 else score_in_processes(order, lots, processes=count)
+    return gather(pictures, scored, told=told)
+
+
+def load(model: Path | Model) -> Model:
+    """The model of a directory or a bare file; raises ModelError."""
+    if isinstance(model, Model):
+        return model
+    return load_model(model) if model.is_dir() else bare_model(model)
+
+
+def lots_of(pictures: PictureSet) -> list[Lot]:
+    """The set in small lots, its order kept."""
+    paths = [picture.path.absolute() for picture in pictures.pictures]
+    return [tuple(paths[start : start + _LOT_PICTURES]) for start in range(0, len(paths), _LOT_PICTURES)]
+
+
+def gather(
+    pictures: PictureSet,
+    scored: Iterator[tuple[int, ScoredLot]],
+    *,
+    told: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Put together what became of the lots of a set, in whatever order they come.
+
+    Raises:
+        SourceError: none of the pictures can be read.
+    """
+    total = len(pictures.pictures)
+    probabilities = np.zeros((total, len(pictures.labels)), np.float32)
+    faults: dict[int, str] = {}
+    done = 0
+    for number, lot in scored:
+        start = number * _LOT_PICTURES
+        probabilities[start : start + len(lot.probabilities)] = lot.probabilities
+        faults |= {start + place: fault for place, fault in lot.faults.items()}
+        done += len(lot.probabilities)
+        if told is not None:
+            told(done, total)
+    if len(faults) == total:
+        first = f"; the first: {faults[0]}" if faults else ""
+        raise SourceError(f"{pictures.root}: none of the {total} pictures can be read{first}")
+    return _scores(pictures, probabilities, faults)
+
+
+def _scores(pictures: PictureSet, probabilities: NDArray[np.float32], faults: dict[int, str]) -> Scores:
+    names = [pictures.name_of(picture) for picture in pictures.pictures]
+    readable = [place for place in range(len(names)) if place not in faults]
+    return Scores(
+        labels=pictures.labels,
+        names=tuple(names[place] for place in readable),
+        truth=np.array([pictures.pictures[place].label for place in readable], np.int64),
+        probabilities=probabilities[readable] if faults else probabilities,
+        unreadable=tuple(Unreadable(names[place], fault) for place, fault in sorted(faults.items())),
+    )
+
+
+def _score_here(order: ScoringOrder, lots: Sequence[Lot]) -> Iterator[tuple[int, ScoredLot]]:
+    with Scorer(order) as score:
+        for number, lot in enumerate(lots):
+            yield number, score(lot)
+
+
+def _processes_for(count: int) -> int:
+    """One per core that this process may use, but none without enough to do."""
+    return max(1, min(len(os.sched_getaffinity(0)), count // _WORTH_A_PROCESS_PICTURES))
