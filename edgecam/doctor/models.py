@@ -13,7 +13,11 @@ from edgecam.doctor.service import out_of_sight
 from edgecam.doctor.subject import Subject
 from edgecam.errors import ModelError
 from edgecam.inference.choice import AUTO, CPU
-from edgecam.model.store import find_model
+from edgecam.inference.engines import AUTO as ANY_ENGINE
+from edgecam.inference.engines import TFLITE
+from edgecam.model.card import read_card
+from edgecam.model.graph import is_tflite
+from edgecam.model.store import CARD_FILE, find_model, model_file
 from edgecam.pipeline.delegation import wish_of
 
 RUN_S = 60.0
@@ -72,6 +76,19 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
             yield Finding(Area.MODELS, f"{name} on {model.delegate}", Verdict.SKIPPED, text)
         elif (accelerator := values.get("accelerator")) is not None:
             yield _judge(name, accelerator)
+
+
+def runs_on_tflite(subject: Subject, name: str) -> bool:
+    """Whether a model needs a TFLite runtime; True where that cannot be told."""
+    loaded = subject.config
+    model = loaded.config.models[name]
+    if model.engine != ANY_ENGINE:
+        return model.engine in TFLITE
+    try:
+        path = find_model(model.path, folder=loaded.folder)
+        return is_tflite(model_file(path, read_card(path / CARD_FILE)))
+    except ModelError:
+        return True
 
 
 def _judge(name: str, accelerator: dict[str, Any]) -> Finding:

@@ -39,7 +39,9 @@ def all_checks(subject: Subject, faults: list[Finding]) -> Iterator[Check]:
         cameras.DEADLINE_S,
     )
     here = runtime.this_platform()
-    yield Check(Area.RUNTIME, "tflite", partial(runtime.look, here), runtime.DEADLINE_S)
+    is_needed = config is None or any(models.runs_on_tflite(subject, name) for name in config.models)
+    look = partial(runtime.look, here, is_needed=is_needed)
+    yield Check(Area.RUNTIME, "tflite", look, runtime.DEADLINE_S)
     delegates = partial(accelerators.look, root=subject.root)
     yield Check(Area.ACCELERATORS, "delegates", delegates, accelerators.DEADLINE_S)
     yield from _each(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecam.doctor.finding import Area, Finding, Verdict
 from edgecam.doctor.probing import Answer, probe
@@ -41,13 +41,22 @@ def this_platform() -> Platform:
     return Platform(machine, sys.version_info[:2], platform.libc_ver()[0] or "musl")
 
 
-def look(here: Platform) -> Iterator[Finding]:
-    """Load runtime, numpy and OpenCV, each in a process of its own."""
+def look(here: Platform, *, is_needed: bool = True) -> Iterator[Finding]:
+    """Load runtime, numpy and OpenCV, each in a process of its own.
+
+    Args:
+        here: what the runtime is for.
+        is_needed: whether a model is to run on it.
+    """
     numpy = probe("runtime", {"module": "numpy"}, deadline_s=LOAD_S)
     yield _library("numpy", numpy)
     yield _library("cv2", probe("runtime", {"module": "cv2"}, deadline_s=LOAD_S))
     runtime = probe("runtime", {"module": None}, deadline_s=LOAD_S)
-    yield judge(runtime, here, numpy_version=str(numpy.values.get("version", "")))
+    found = judge(runtime, here, numpy_version=str(numpy.values.get("version", "")))
+    if found.verdict is Verdict.ERROR and not is_needed:
+        text = f"{found.found}; no model of the configuration needs one"
+        found = replace(found, verdict=Verdict.SKIPPED, found=text)
+    yield found
 
 
 def judge(runtime: Answer, here: Platform, *, numpy_version: str) -> Finding:

@@ -54,7 +54,8 @@ _OWN = {
     )
 }
 _BY_ENDING = {".onnx": "onnx", ".hef": "hailo", ".rpk": "imx500"}
-_TFLITE = ("litert", "tflite-runtime")
+TFLITE = ("litert", "tflite-runtime")
+"""What runs `.tflite` files, the best first."""
 APART = frozenset({"tflm"})
 """These may end their process, so `open_engine` gives them one of their own."""
 _NOT_SERVING = {
@@ -84,7 +85,7 @@ def engine_for(path: Path) -> str:
         raise EngineError(
             f"{path}: no engine of edgecam's is for such files; name the one that is: models.<name>.engine"
         )
-    if possible != _TFLITE:
+    if possible != TFLITE:
         return possible[0]
     from edgecam.inference.litert import find_runtime
 
@@ -130,7 +131,7 @@ def _own_engines(path: Path) -> tuple[str, ...]:
     """Those for such a file."""
     if path.suffix in _BY_ENDING:
         return (_BY_ENDING[path.suffix],)
-    return _TFLITE if is_tflite(path) else ()
+    return TFLITE if is_tflite(path) else ()
 
 
 def _unknown(name: str) -> str:

@@ -12,13 +12,13 @@ from edgecam.inference.child_process import Order
 from edgecam.inference.choice import AUTO, CPU, Choice, Wish, choose
 from edgecam.inference.delegates import find_delegate
 from edgecam.inference.engine import Engine
+from edgecam.inference.engines import TFLITE
 from edgecam.inference.isolated import Change, IsolatedEngine
 from edgecam.inference.presence import find_library, stamp
 from edgecam.inference.self_test import synthetic_tensor
 from edgecam.model.model import Model
 
 # Others have accelerators of their own.
-_TFLITE = ("litert", "tflite-runtime")
 
 
 def wish_of(config: ModelConfig, folder: Path) -> Wish:
@@ -35,10 +35,10 @@ def strange_wishes(config: ModelConfig, model: Model) -> Iterator[tuple[str, str
         yield "delegate", str(error)
         return
     is_named = config.delegate not in {AUTO, CPU}
-    if is_named and (config.engine not in {AUTO, *_TFLITE} or model.path.suffix != ".tflite"):
+    if is_named and (config.engine not in {AUTO, *TFLITE} or model.path.suffix != ".tflite"):
         yield (
             "delegate",
-            f"expected {AUTO} or {CPU}: delegates are for .tflite files in {' or '.join(_TFLITE)}",
+            f"expected {AUTO} or {CPU}: delegates are for .tflite files in {' or '.join(TFLITE)}",
         )
     if config.delegate_options and not is_named:
         yield "delegate_options", "expected none unless delegate names the one that they are for"
@@ -59,7 +59,7 @@ def with_delegate(
     Raises:
         EngineError: the CPU fails.
     """
-    if cpu.info.runtime not in _TFLITE:
+    if cpu.info.runtime not in TFLITE:
         return cpu
     choice = choose(wish, model, dtype=cpu.input.dtype, plugged_in=find_accelerators())
     if choice is None:

@@ -317,6 +317,36 @@ def test_the_runtime_is_judged_with_the_numpy_beside_it(
     assert runtime.judge(answer, here, numpy_version=numpy).verdict is verdict
 
 
+@pytest.mark.parametrize("engine", ["auto", "onnx", "litert"])
+def test_whether_a_runtime_is_needed_is_told_by_the_models(
+    subject: MakeSubject, tmp_path: Path, tiny: ModuleType, engine: str
+) -> None:
+    """Where all models are ONNX files, none is missed; a model that cannot be read may need one."""
+    folder = tiny.write_folder(tmp_path / "net", tiny.Tiny())
+    card = folder / "card.yaml"
+    told = card.read_text(encoding="utf-8").replace("file: model.tflite\n", "")
+    card.write_text(f"{told}file: model.onnx\n", encoding="utf-8")
+    (folder / "model.onnx").write_bytes(b"as its runtime reads it")
+    one = subject(models={"default": {"path": str(folder), "engine": engine}})
+    assert models.runs_on_tflite(one, "default") is (engine == "litert")
+    assert models.runs_on_tflite(
+        subject(models={"default": {"path": "efficientnet_lite0_160_int8"}}), "default"
+    )
+    (folder / "card.yaml").unlink()
+    assert models.runs_on_tflite(one, "default") is (engine != "onnx")
+
+
+def test_a_runtime_that_nothing_needs_is_no_error_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told all the same, as the next model may want it."""
+    missing = Answer(fault="no TFLite runtime is installed: see the docs")
+    monkeypatch.setattr(runtime, "probe", lambda *_, **__: missing)
+    here = on("aarch64", 13)
+    assert [found.verdict for found in runtime.look(here)][-1] is Verdict.ERROR
+    *_, found = runtime.look(here, is_needed=False)
+    assert found.verdict is Verdict.SKIPPED
+    assert found.found.endswith("no model of the configuration needs one")
+
+
 def test_this_python_has_what_edgecam_needs() -> None:
     """The probes really load the libraries."""
     assert {finding.verdict for finding in runtime.look(on("x86_64", 11))} == {Verdict.OK}
