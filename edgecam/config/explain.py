@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from edgecam.config.tree import Fault, Path, Tree, look_up
-from edgecam.config.words import expected, keys_at, schema_at, shown
+from edgecam.config.words import Schema, expected, keys_at, schema_at, shown
 
 # Keys that a user may well write, and that must not stand in the file.
 _REFUSED: Mapping[Path, str] = {
@@ -21,8 +21,14 @@ _REFUSED: Mapping[Path, str] = {
 }
 
 
-def faults_of(error: ValidationError, tree: Tree) -> list[Fault]:
-    """One fault per wrong value, in the order of pydantic's errors."""
+def faults_of(error: ValidationError, tree: Tree, *, root: Schema | None = None) -> list[Fault]:
+    """One fault per wrong value, in the order of pydantic's errors.
+
+    Args:
+        error: what pydantic says.
+        tree: what it looked at.
+        root: the schema of the whole, made by `inlined`; None: the configuration's.
+    """
     faults: dict[Path, Fault] = {}
     ruled: set[Path] = set()
     for detail in error.errors(include_url=False):
@@ -30,17 +36,17 @@ def faults_of(error: ValidationError, tree: Tree) -> list[Fault]:
             for path, text in detail["ctx"]["problems"]:
                 faults[path, text] = Fault(tree.place_of(path), path, text)
             continue
-        path = _path(detail, tree.data)
+        path = _path(detail, tree.data, root)
         # The branches of a union fail one by one: the first that broke a rule of ours speaks for all, else
         # the first.
         if path not in faults or (detail["type"] == "value_error" and path not in ruled):
-            faults[path] = Fault(tree.place_of(path), path, _text(detail, path))
+            faults[path] = Fault(tree.place_of(path), path, _text(detail, path, root))
         if detail["type"] == "value_error":
             ruled.add(path)
     return list(faults.values())
 
 
-def _path(detail: ErrorDetails, data: Any) -> Path:
+def _path(detail: ErrorDetails, data: Any, root: Schema | None) -> Path:
     """Where in the data the error is: pydantic's location without the names of union branches."""
     path: Path = ()
     for part in detail["loc"]:
@@ -49,37 +55,37 @@ def _path(detail: ErrorDetails, data: Any) -> Path:
         except (KeyError, IndexError, TypeError):
             # A key that should be there, or one with a default that its neighbours do not allow. (A list that
             # is too short is wrong as a whole.)
-            return (*path, part) if part in keys_at(path) else path
+            return (*path, part) if part in keys_at(path, root) else path
         path = (*path, part)
     return path
 
 
-def _text(detail: ErrorDetails, path: Path) -> str:
+def _text(detail: ErrorDetails, path: Path, root: Schema | None) -> str:
     got = detail["input"]
     if detail["type"] == "extra_forbidden":
-        return _unknown(path)
+        return _unknown(path, root)
     if detail["type"] == "missing" and isinstance(got, dict):
-        return f"this key is missing; expected {_expected(path)}"
+        return f"this key is missing; expected {_expected(path, root)}"
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     if detail["type"] == "string_too_long":
         return f"expected at most {detail['ctx']['max_length']} characters, got {len(got)}"
     if detail["type"] in ("too_short", "too_long") and not got:
         return f"expected at least one entry, got {shown(got)}"
-    return f"expected {_expected(path)}, got {shown(got)}"
+    return f"expected {_expected(path, root)}, got {shown(got)}"
 
 
-def _expected(path: Path) -> str:
-    schema = schema_at(path)
+def _expected(path: Path, root: Schema | None) -> str:
+    schema = schema_at(path, root)
     examples = schema.get("examples", [])
     text = expected(schema)
     return f"{text} such as {examples[0]}" if text == "a text" and examples else text
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, root: Schema | None) -> str:
     if path in _REFUSED:
         return _REFUSED[path]
-    known = keys_at(path[:-1])
+    known = keys_at(path[:-1], root)
     head, dot, rest = str(path[-1]).partition(".")
     if dot and head in known:
         nested = rest.replace(".", ": {") + ": …" + "}" * rest.count(".")

@@ -80,11 +80,11 @@ def load_config(
     """
     path = find_config(path, environ=environ)
     read = stand_in or path
-    text = "" if read is None else _read(read)
+    text = "" if read is None else read_text(read)
     tree = Tree() if read is None else read_yaml(text, name=str(read))
     # Without a single key read, more problems would only repeat that the text is no YAML.
     if not tree.data and tree.faults:
-        raise _error(tree.faults)
+        raise error_of(tree.faults)
     _seed_cameras(tree)
     apply_environment(tree, environ)
     apply_sets(tree, sets)
@@ -118,17 +118,23 @@ def _is_found(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> str:
-    """The file's text, UTF-8 with or without a byte order mark."""
+def read_text(path: Path, *, remedy: str = "name it with --config, or write one with edgecam init") -> str:
+    """A file's text, UTF-8 with or without a byte order mark.
+
+    Args:
+        path: the file.
+        remedy: what to do if there is none.
+
+    Raises:
+        ConfigError: it cannot be read, is too large, or is not UTF-8.
+    """
     try:
         if path.exists() and not path.is_file():
             raise _unreadable(path, "expected a file, got a folder or device; name the file itself")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise _unreadable(
-            path, "no such file; name it with --config, or write one with edgecam init"
-        ) from None
+        raise _unreadable(path, f"no such file; {remedy}") from None
     except PermissionError as error:
         text = f"cannot be read: {error.strerror}; {remedy_of_closed(path)}"
         raise _unreadable(path, text) from None
@@ -137,12 +143,12 @@ def _read(path: Path) -> str:
         raise _unreadable(path, f"cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
         place = _place_after(content[:MAX_BYTES], path)
-        raise _error([Fault(place, (), f"expected at most {MAX_BYTES} bytes; is this the right file?")])
+        raise error_of([Fault(place, (), f"expected at most {MAX_BYTES} bytes; is this the right file?")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = _place_after(error.object[: error.start], path)
-        raise _error([Fault(place, (), "this byte is not UTF-8; save the file as UTF-8")]) from None
+        raise error_of([Fault(place, (), "this byte is not UTF-8; save the file as UTF-8")]) from None
 
 
 def _place_after(content: bytes, path: Path) -> Place:
@@ -174,7 +180,7 @@ def _checked(tree: Tree) -> Config:
     except ValidationError as error:
         faults += faults_of(error, tree)
     if faults:
-        raise _error(faults)
+        raise error_of(faults)
     return config
 
 
@@ -204,7 +210,7 @@ def _unreadable(path: Path, text: str) -> ConfigError:
     return ConfigError([Problem(where=str(path), path="", text=text)])
 
 
-def _error(faults: list[Fault]) -> ConfigError:
+def error_of(faults: list[Fault]) -> ConfigError:
     """Every problem once, a file's in the order of its lines."""
     ordered = sorted(faults, key=lambda fault: (fault.place.line or 0, fault.place.column or 0))
     return ConfigError(list(dict.fromkeys(fault.as_problem() for fault in ordered)))

@@ -24,17 +24,43 @@ def config_schema() -> Schema:
     return Config.model_json_schema(mode="validation")
 
 
-def schema_at(path: Path) -> Schema:
-    """The part of the schema that describes the value at a path; empty where there is none."""
-    part = config_schema()
+def inlined(schema: Schema) -> Schema:
+    """The JSON Schema of another file than the configuration, each reference replaced by what it names.
+
+    Args:
+        schema: as pydantic writes it; none of its definitions may hold itself.
+    """
+    definitions = schema.get("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, list):
+            return [whole(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return whole(definitions[part["$ref"].removeprefix("#/$defs/")])
+        return {key: whole(value) for key, value in part.items() if key != "$defs"}
+
+    made: Schema = whole(schema)
+    return made
+
+
+def schema_at(path: Path, root: Schema | None = None) -> Schema:
+    """The part of a schema that describes the value at a path; empty where there is none.
+
+    Args:
+        path: the keys that lead there.
+        root: the whole schema, made by `inlined`; None: the configuration's.
+    """
+    part = config_schema() if root is None else root
     for key in path:
         part = _below(resolved(part), key)
     return resolved(part)
 
 
-def keys_at(path: Path) -> list[str]:
-    """The keys that a block knows."""
-    return list(schema_at(path).get("properties", {}))
+def keys_at(path: Path, root: Schema | None = None) -> list[str]:
+    """The keys that a block knows; `root` as in `schema_at`."""
+    return list(_with_keys(schema_at(path, root)).get("properties", {}))
 
 
 def expected(schema: Schema) -> str:
@@ -61,6 +87,13 @@ def shown(value: Any) -> str:
     if len(text := value if isinstance(value, str) else str(value)) > _SHOWN_CHARACTERS:
         return f"{len(text)} characters"
     return json.dumps(hide_credentials(value) if isinstance(value, str) else value, ensure_ascii=False)
+
+
+def _with_keys(schema: Schema) -> Schema:
+    """A block itself, also where nothing may stand in its place."""
+    return next(
+        (resolved(choice) for choice in schema.get("anyOf", []) if "properties" in resolved(choice)), schema
+    )
 
 
 def _below(schema: Schema, key: str | int) -> Schema:
