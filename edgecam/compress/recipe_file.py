@@ -1,0 +1,78 @@
+"""The door to a recipe: a YAML file and flags → a checked `Recipe`, or every problem with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edgecam.compress.recipe import Recipe
+from edgecam.config.document import read_yaml
+from edgecam.config.explain import faults_of
+from edgecam.config.loader import error_of, read_text
+from edgecam.config.overrides import apply_sets
+from edgecam.config.tree import Fault, Tree
+from edgecam.config.words import Schema, inlined
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecipe:
+    """A recipe, and where its pictures and results lie."""
+
+    recipe: Recipe
+    train: Path
+    test: Path
+    out: Path
+
+
+@cache
+def recipe_schema() -> Schema:
+    """The JSON Schema of a recipe, without references."""
+    return inlined(Recipe.model_json_schema(mode="validation"))
+
+
+def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None) -> LoadedRecipe:
+    """Read a recipe.
+
+    Args:
+        path: the file; relative paths in it refer to its folder.
+        sets: `key=value` texts of `--set`.
+        out: stands above the recipe's own `out`; relative to the working directory.
+
+    Raises:
+        ConfigError: every problem found, as `file:line:column: key: what`.
+        UsageError: one of `sets` is not `key=value`.
+    """
+    tree = read_yaml(
+        read_text(path, remedy="name a recipe, such as recipes/compress_cifar10.yaml"), name=str(path)
+    )
+    if not tree.data and tree.faults:
+        raise error_of(tree.faults)
+    apply_sets(tree, sets)
+    recipe = _checked(tree)
+    folder = path.absolute().parent
+    train, test = (folder / Path(said).expanduser() for said in (recipe.pictures.train, recipe.pictures.test))
+    missing = [
+        Fault(tree.place_of(keys), keys, f"there is no {place}; name a folder of class folders, or a CSV")
+        for keys, place in ((("pictures", "train"), train), (("pictures", "test"), test))
+        if not place.exists()
+    ]
+    if missing:
+        raise error_of(missing)
+    return LoadedRecipe(
+        recipe, train, test, folder / Path(recipe.out).expanduser() if out is None else out.absolute()
+    )
+
+
+def _checked(tree: Tree) -> Recipe:
+    faults = list(tree.faults)
+    try:
+        recipe = Recipe.model_validate(tree.data)
+    except ValidationError as error:
+        faults += faults_of(error, tree, root=recipe_schema())
+    if faults:
+        raise error_of(faults)
+    return recipe
