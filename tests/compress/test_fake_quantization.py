@@ -27,7 +27,8 @@ def by_quantizer(values: np.ndarray, low: np.ndarray, high: np.ndarray, *, symme
     zero_point, scale = reference.tensor_zp_scale_from_min_max(low, high, 8, symmetric, granularity)
     rule = qtyping.UniformQuantParams(8, 0, scale, zero_point, symmetric)
     quantized: np.ndarray = reference.uniform_quantize(values, rule).astype(np.float64)
-    quantized = (quantized - zero_point) * scale
+    quantized -= zero_point
+    quantized *= scale
     return quantized
 
 
