@@ -49,13 +49,13 @@ def tidy(tflite: bytes) -> bytes:
     Raises:
         ModelError: the model has several graphs, inputs or outputs.
     """
-    model = _unpacked(tflite)
-    graph = _only_graph(model)
+    model = unpack(tflite)
+    graph = only_graph(model)
     for number, tensor in enumerate(graph.tensors):
         tensor.name = f"t{number}"
         _correct_dimension(tensor)
     (graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name) = ("image", "logits")
-    return _packed(model, tflite)
+    return pack(model, tflite)
 
 
 def with_signature(tflite: bytes) -> tuple[bytes, str, str]:
@@ -64,46 +64,48 @@ def with_signature(tflite: bytes) -> tuple[bytes, str, str]:
     Returns:
         The file itself if it has a signature, else one with it; the signature's key; its input's name.
     """
-    model = _unpacked(tflite)
+    model = unpack(tflite)
     if model.signatureDefs:
         first = model.signatureDefs[0]
         return tflite, _text(first.signatureKey), _text(first.inputs[0].name)
-    graph = _only_graph(model)
+    graph = only_graph(model)
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = _SIGNATURE, 0
     signature.inputs = [_mapped("image", graph.inputs[0])]
     signature.outputs = [_mapped("scores", graph.outputs[0])]
     model.signatureDefs = [signature]
-    return _packed(model, tflite), _SIGNATURE, "image"
+    return pack(model, tflite), _SIGNATURE, "image"
 
 
 def input_tensor(tflite: bytes) -> str:
     """The name of the tensor that pictures go into."""
-    graph = _only_graph(_unpacked(tflite))
+    graph = only_graph(unpack(tflite))
     return _text(graph.tensors[graph.inputs[0]].name)
 
 
 def computed_tensors(tflite: bytes) -> tuple[str, ...]:
     """The names of all tensors that hold no constant, the input first: those that have a range."""
-    model = _unpacked(tflite)
-    graph = _only_graph(model)
+    model = unpack(tflite)
+    graph = only_graph(model)
     made = [*graph.inputs, *(index for step in graph.operators for index in step.outputs)]
     return tuple(_text(graph.tensors[index].name) for index in made)
 
 
-def _unpacked(tflite: bytes) -> Any:
+def unpack(tflite: bytes) -> Any:
+    """The model as the generated classes have it: a `schema.ModelT`."""
     return schema.ModelT.InitFromPackedBuf(tflite, 0)
 
 
-def _packed(model: Any, tflite: bytes) -> bytes:
-    """Args: the model; the file that it was unpacked from, where external data lies."""
-    model.buffers = [_AlignedBuffer(_data(buffer, tflite)) for buffer in model.buffers]
+def pack(model: Any, tflite: bytes) -> bytes:
+    """The model as a file; `tflite` is the one that it was unpacked from, where external data lies."""
+    model.buffers = [_AlignedBuffer(data_of(buffer, tflite)) for buffer in model.buffers]
     builder = flatbuffers.Builder(len(tflite))
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _only_graph(model: Any) -> Any:
+def only_graph(model: Any) -> Any:
+    """The model's one graph; raises ModelError if there are several, or several inputs or outputs."""
     graphs = model.subgraphs
     if len(graphs) != 1 or len(graphs[0].inputs) != 1 or len(graphs[0].outputs) != 1:
         raise ModelError("expected a network of one graph with one input and one output; export it so")
@@ -124,7 +126,8 @@ def _mapped(name: str, tensor: int) -> Any:
     return entry
 
 
-def _data(buffer: Any, tflite: bytes) -> bytes:
+def data_of(buffer: Any, tflite: bytes) -> bytes:
+    """A buffer's bytes, inside the flatbuffer or after it."""
     if buffer.offset >= _FIRST_EXTERNAL_OFFSET:
         return tflite[buffer.offset : buffer.offset + buffer.size]
     return bytes(buffer.data) if buffer.data is not None else b""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecam.compress.dead_channels import with_biases_kept
 from edgecam.compress.flatfile import computed_tensors, input_tensor, tidy, with_signature
 from edgecam.errors import UnusableError
 
@@ -63,6 +64,7 @@ def quantize(
     inputs: Iterable[NDArray[np.float32]] = (),
     input_range: tuple[float, float] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    keep_biases: bool = True,
 ) -> bytes:
     """Quantize a float classifier.
 
@@ -78,6 +80,7 @@ def quantize(
             what the pictures reach.
         ranges: the lowest and highest real value of tensors, by their name in the file, as learnt in
             training; they stand above what the pictures reach.
+        keep_biases: mend channels whose bias the quantizer would cut off: `edgecam.compress.dead_channels`.
 
     Returns:
         The file, tidied: `edgecam.compress.flatfile.tidy`.
@@ -101,6 +104,8 @@ def quantize(
             raise UnusableError(
                 f"{scheme} needs the ranges of {len(unknown)} tensors; give pictures to calibrate with"
             )
+        if keep_biases:
+            float_tflite = with_biases_kept(float_tflite, told, activation_bits=_CALIBRATED_BITS[scheme])
     return tidy(tools.quantize(float_tflite, rules, told))
 
 
