@@ -64,7 +64,7 @@ def staged(models: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
     folder = models / _INCOMING / check_name(name)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         if not keep:
             _empty(folder)
         try:
@@ -130,7 +130,7 @@ def discard(models: Path, name: str) -> bool:
     folder = models / _INCOMING / check_name(name)
     if not folder.is_dir():
         return False
-    with _locked(folder):
+    with locked(folder):
         shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
@@ -138,7 +138,8 @@ def discard(models: Path, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only one at work in a folder; raises ModelError: somebody else is, or it cannot be used."""
     with _writing(folder):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
