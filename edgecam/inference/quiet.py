@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ def stderr_caught() -> Iterator[Caught]:
 
 def _flush() -> None:
     if sys.stderr is not None:
-        sys.stderr.flush()
+        with suppress(OSError):  # as below
+            sys.stderr.flush()
 
 
 def _pass_on(caught: str) -> None:
@@ -84,4 +85,6 @@ def _pass_on(caught: str) -> None:
         if _CHATTER.match(line):
             log.debug("native library said text=%r", line.strip())
         else:
-            os.write(_STDERR, line.encode())
+            # A full disk or a pipe that nobody reads is no reason to refuse a model.
+            with suppress(OSError):
+                os.write(_STDERR, line.encode())

@@ -60,3 +60,19 @@ def test_it_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     with stderr_caught() as caught:
         os.write(2, b"INFO: loading\n")
     assert caught.text == "INFO: loading\n"
+
+
+def test_words_that_stderr_does_not_take_are_no_failure() -> None:
+    """A log on a full disk, or a pipe that nobody reads, must not refuse a model for another thread's words."""
+    kept = os.dup(2)
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - its descriptor alone is wanted
+        os.dup2(full.fileno(), 2)
+    ran = False
+    try:
+        with chatter_caught():
+            os.write(2, b"12:00:01 WARNING camera lost camera=main\n")
+            ran = True
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    assert ran
