@@ -1,4 +1,4 @@
-"""The architectures of the literature: MobileNetV2, EfficientNet-Lite0 and B0, a MobileNetV1 for microcontrollers."""
+"""The architectures of the literature: MobileNetV2, EfficientNet-Lite0 and B0, MobileNetV1 for tiny chips."""
 
 from __future__ import annotations
 
