@@ -1,47 +1,98 @@
-"""Which class somebody means by a name or a number."""
+"""Which class somebody means who calls a picture by a label, a group or a number."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+OTHER = "other"
+"""Called so is a picture that shows none of the groups and labels that are told apart."""
 
 
 class Naming:
-    """Finds the class that a folder or a line of a CSV names.
+    """What a set of pictures is told apart by, and the class of each name.
+
+    Mostly that is the model's labels. Once a name is that of a group, or is `other`, and no label is called
+    so, it is the names that occur, each with the probability of all its members, and `other` with the rest.
 
     Args:
-        labels: one per class.
+        labels: one per class of the model.
+        groups: of the model: a name to classes.
+        used: the names that occur.
         offset: a number counts the lines of labels.txt from 0; so many classes come before them.
+
+    Raises:
+        ValueError: two of the names have a class in common.
     """
 
-    def __init__(self, labels: Sequence[str], *, offset: int = 0) -> None:
-        self._labels = tuple(labels)
+    def __init__(
+        self,
+        labels: Sequence[str],
+        groups: Mapping[str, Sequence[int]],
+        *,
+        used: Collection[str],
+        offset: int = 0,
+    ) -> None:
+        self.labels = tuple(labels)
+        """What is told apart."""
+        self.members: tuple[tuple[int, ...], ...] | None = None
+        """The model's classes in each of these; None: they are its labels."""
+        self._numbered = tuple(labels)[offset:]
         self._offset = offset
-        self._indices: dict[str, list[int]] = {}
+        self._classes: dict[str, tuple[int, ...]] = {}
         for index, label in enumerate(labels):
-            self._indices.setdefault(label, []).append(index)
+            self._classes[label] = (*self._classes.get(label, ()), index)
+        by_group = {name: tuple(classes) for name, classes in groups.items()}
+        self._known = {**self._classes, OTHER: (), **by_group}
+        if any(name in self._known and name not in self._classes for name in used):
+            named = {self._name(text) for text in used} & self._known.keys() - {OTHER}
+            self.labels = (*sorted(named), OTHER)
+            self.members = tuple(self._known[name] for name in self.labels)
+            self._refuse_overlap(self.members, labels)
 
     def index_of(self, text: str) -> int:
-        """The class of a label's name, exactly as the model writes it, or else of a number.
+        """The class of a name, exactly as the model writes it, or else of a number.
+
+        Returns:
+            Index into `labels`.
 
         Raises:
             ValueError: no class is meant, or two are; with what to write instead.
         """
-        found = self._indices.get(text, [])
+        if self.members is not None and self._name(text) in self._known:
+            return self.labels.index(self._name(text))
+        found = self._classes.get(text, ())
         if len(found) == 1:
             return found[0]
         if found:
             numbers = " or ".join(str(index - self._offset) for index in found)
             raise ValueError(f'two classes are called "{text}"; write the number of the one: {numbers}')
-        lines = len(self._labels) - self._offset
-        if text.isascii() and text.isdigit():
-            if int(text) < lines:
-                return int(text) + self._offset
-            raise ValueError(f"{text} is no class: the {lines} are numbered 0 to {lines - 1}")
-        raise ValueError(f'"{text}" is no label of the model{self._hint(text)}')
+        if not _is_number(text):
+            raise ValueError(f'the model has no label or group "{text}"{self._hint(text)}')
+        if int(text) >= len(self._numbered):
+            count = len(self._numbered)
+            raise ValueError(f"there is no class {text}: the model's {count} are numbered 0 to {count - 1}")
+        return int(text) + self._offset
+
+    def _name(self, text: str) -> str:
+        """The label of a number; anything else as it is."""
+        if text in self._known or not _is_number(text) or int(text) >= len(self._numbered):
+            return text
+        return self._numbered[int(text)]
+
+    def _refuse_overlap(self, members: Sequence[Sequence[int]], model_labels: Sequence[str]) -> None:
+        owners: dict[int, str] = {}
+        for name, classes in zip(self.labels, members, strict=True):
+            for index in classes:
+                if index in owners:
+                    raise ValueError(
+                        f'"{owners[index]}" and "{name}" both hold {model_labels[index]}, so that they '
+                        "cannot be told apart; take the pictures of one of them out"
+                    )
+                owners[index] = name
 
     def _hint(self, text: str) -> str:
-        by_folded = {_folded(label): label for label in self._labels}
+        by_folded = {_folded(name): name for name in self._known}
         near = difflib.get_close_matches(_folded(text), by_folded, n=1)
         return f'; did you mean "{by_folded[near[0]]}"?' if near else ""
 
@@ -49,9 +100,13 @@ class Naming:
 def labels_among(names: Iterable[str]) -> tuple[str, ...]:
     """The distinct names in order: by number if all are numbers, else by the alphabet."""
     distinct = set(names)
-    if all(name.isascii() and name.isdigit() for name in distinct):
+    if all(map(_is_number, distinct)):
         return tuple(sorted(distinct, key=lambda name: (int(name), name)))
     return tuple(sorted(distinct))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _folded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from edgecam.capture.images import read_picture
 from edgecam.config.source import PICTURE_SUFFIXES
 from edgecam.errors import SourceError
 from edgecam.evaluation.naming import Naming, labels_among
-from edgecam.evaluation.table import Row, read_rows
+from edgecam.evaluation.table import read_rows
 
 _MOST_FAULTS = 5
 
@@ -34,8 +34,10 @@ class PictureSet:
     root: Path
     """The folder, or the one in which the CSV lies; `name_of` is relative to it."""
     labels: tuple[str, ...]
-    """Those of the model, whether there are pictures of them or not; or those that were found."""
+    """Those of the model, whether there are pictures of them or not; or the names that were found."""
     pictures: tuple[LabelledPicture, ...]
+    members: tuple[tuple[int, ...], ...] | None = None
+    """The model's classes in each of `labels`, where those are groups; None: they are the model's labels."""
     left_out: tuple[Path, ...] = ()
     """Files in class folders that are no pictures by their endings: `.heic`, `.gif`, …"""
 
@@ -45,7 +47,13 @@ class PictureSet:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
-def read_picture_set(path: Path, *, labels: Sequence[str] | None = None, offset: int = 0) -> PictureSet:
+def read_picture_set(
+    path: Path,
+    *,
+    labels: Sequence[str] | None = None,
+    groups: Mapping[str, Sequence[int]] | None = None,
+    offset: int = 0,
+) -> PictureSet:
     """List labelled pictures; none is opened.
 
     Args:
@@ -53,15 +61,25 @@ def read_picture_set(path: Path, *, labels: Sequence[str] | None = None, offset:
             there; or a CSV with the columns `path` (relative to the CSV) and `label`.
         labels: of the model. What is shown is then named by one of them, or by its number, and there need
             not be pictures of all. None: the names that are found, in order.
+        groups: of the model. If a name is one of them, the names that are found are told apart, and `other`:
+            `Naming` has the rule.
         offset: the card's background offset: 1 if a class without a line in labels.txt comes first.
 
     Raises:
         SourceError: there is nothing there, or a name is no label; with the file and line of a CSV.
     """
+
+    def naming(used: Collection[str]) -> Naming:
+        of_model = labels_among(used) if labels is None else labels
+        try:
+            return Naming(of_model, groups or {}, used=used, offset=offset)
+        except ValueError as error:
+            raise SourceError(f"{path}: {error}") from error
+
     if path.is_dir():
-        return _read_folder(path, labels, offset)
+        return _read_folder(path, naming)
     if path.is_file():
-        return _read_table(path, labels, offset)
+        return _read_table(path, naming)
     raise SourceError(f"{path}: there is no such folder or CSV of labelled pictures; check the path")
 
 
@@ -77,48 +95,48 @@ def read_pixels(path: Path) -> NDArray[np.uint8]:
     return read_picture(path).pixels
 
 
-def _read_folder(root: Path, labels: Sequence[str] | None, offset: int) -> PictureSet:
-    try:
-        folders = [entry for entry in _visible(root) if entry.is_dir()]
-        if not folders:
-            raise SourceError(
-                f"{root}: has no class folders; put the pictures into folders called as what they show, "
-                f"as {root / 'cat' / '1.jpg'}, or give a CSV with the columns path,label"
-            )
-        inside = {folder: [file for file in _walk(folder) if file.is_file()] for folder in folders}
-    except OSError as error:
-        raise SourceError(f"{error.filename}: cannot be read ({error.strerror}); check it") from error
-    found = tuple(labels) if labels is not None else labels_among(folder.name for folder in folders)
-    index_of = Naming(found, offset=offset).index_of
+def _read_folder(root: Path, naming: Callable[[Collection[str]], Naming]) -> PictureSet:
+    inside = _class_folders(root)
+    names = naming([folder.name for folder in inside])
     pictures: list[LabelledPicture] = []
     left_out: list[Path] = []
     faults: list[str] = []
     for folder, files in inside.items():
-        label = _try(index_of, folder.name, str(folder), faults)
+        label = _try(names.index_of, folder.name, str(folder), faults)
         those = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
         if not those:
-            faults.append(
-                f"{folder}: has no picture ({' '.join(PICTURE_SUFFIXES)}); put some in, or remove the folder"
-            )
+            kinds = " ".join(PICTURE_SUFFIXES)
+            faults.append(f"{folder}: has no picture ({kinds}); put some in, or remove the folder")
         pictures += [LabelledPicture(file, label) for file in those]
         left_out += [file for file in files if file.suffix.lower() not in PICTURE_SUFFIXES]
     _refuse(faults, root)
-    return PictureSet(root, found, tuple(pictures), tuple(left_out))
+    return PictureSet(root, names.labels, tuple(pictures), names.members, tuple(left_out))
 
 
-def _read_table(path: Path, labels: Sequence[str] | None, offset: int) -> PictureSet:
+def _class_folders(root: Path) -> dict[Path, list[Path]]:
+    """Each with all files in it."""
+    try:
+        folders = {entry: _walk(entry) for entry in _visible(root) if entry.is_dir()}
+    except OSError as error:
+        raise SourceError(f"{error.filename}: cannot be read ({error.strerror}); check it") from error
+    if not folders:
+        raise SourceError(
+            f"{root}: has no class folders; put the pictures into folders called as what they show, "
+            f"as {root / 'cat' / '1.jpg'}, or give a CSV with the columns path,label"
+        )
+    return folders
+
+
+def _read_table(path: Path, naming: Callable[[Collection[str]], Naming]) -> PictureSet:
     rows = read_rows(path)
-    found = tuple(labels) if labels is not None else labels_among(row.label for row in rows)
-    index_of = Naming(found, offset=offset).index_of
+    names = naming({row.label for row in rows})
     faults: list[str] = []
-    pictures = [_labelled(row, path, index_of, faults) for row in rows]
+    pictures = [
+        LabelledPicture(path.parent / row.path, _try(names.index_of, row.label, f"{path}:{row.line}", faults))
+        for row in rows
+    ]
     _refuse(faults, path)
-    return PictureSet(path.parent, found, tuple(pictures))
-
-
-def _labelled(row: Row, table: Path, index_of: Callable[[str], int], faults: list[str]) -> LabelledPicture:
-    label = _try(index_of, row.label, f"{table}:{row.line}", faults)
-    return LabelledPicture(table.parent / row.path, label)
+    return PictureSet(path.parent, names.labels, tuple(pictures), names.members)
 
 
 def _try(index_of: Callable[[str], int], name: str, where: str, faults: list[str]) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecam.decision.watchlist import Threshold, Watchlist
 from edgecam.errors import ModelError, SourceError
+from edgecam.evaluation.cluster import score_on_cluster
 from edgecam.evaluation.parallel import score_in_processes
 from edgecam.evaluation.pictures import PictureSet
 from edgecam.evaluation.scoring import Lot, ScoredLot, Scorer, ScoringOrder
@@ -38,13 +40,15 @@ class Scores:
     """What a model said of every picture that could be read, in the order of the set."""
 
     labels: tuple[str, ...]
-    """One per class."""
+    """One per class: those of the picture set."""
     names: tuple[str, ...]
     """One per picture: `PictureSet.name_of`."""
     truth: NDArray[np.int64]
     """(pictures,): the class that each shows."""
     probabilities: NDArray[np.float32]
-    """(pictures, classes), each 0..1: what the live path's postprocessing gives."""
+    """(pictures, classes), each 0..1: what the live path gives, sums of members where classes are groups."""
+    engine: str = ""
+    """What ran it: `litert/cpu`, …"""
     unreadable: tuple[Unreadable, ...] = ()
     """Pictures that are not among `names`."""
 
@@ -56,6 +60,7 @@ def score_pictures(
     processes: int | None = None,
     engine: str = "auto",
     threads: int = 1,
+    dask: str | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Classify every picture as a camera's frame is classified; the result does not depend on `processes`.
@@ -68,24 +73,30 @@ def score_pictures(
         processes: None: one per core, but no more than the pictures are worth.
         engine: its name; `auto` chooses by the model's file and by what is installed.
         threads: of each engine.
+        dask: the address of a Dask scheduler, whose workers then do it, in the place of own processes.
         told: hears from time to time how many pictures are done, and of how many.
 
     Raises:
         ModelError: the model cannot be used, or its labels are not those of the pictures.
         EngineError: no engine runs it, or a process ended.
+        UnusableError: the cluster cannot be used.
         SourceError: none of the pictures can be read.
     """
     loaded = load(model)
-    if loaded.labels != pictures.labels:
+    if pictures.members is None and loaded.labels != pictures.labels:
         raise ModelError(
             f"{loaded.path}: the pictures were labelled for another model: it has {len(loaded.labels)} "
             f"labels, they have {len(pictures.labels)}; read the set with its labels"
         )
     order = ScoringOrder(loaded, engine, threads)
     lots = lots_of(pictures)
-    count = processes if processes is not None else _processes_for(len(pictures.pictures))
-    count = min(count, len(lots))
-    scored = _score_here(order, lots) if count <= 1 else score_in_processes(order, lots, processes=count)
+    count = min(processes or _processes_for(len(pictures.pictures)), len(lots))
+    if dask is not None:
+        scored = score_on_cluster(order, lots, address=dask)
+    elif count > 1:
+        scored = score_in_processes(order, lots, processes=count)
+    else:
+        scored = _score_here(order, lots)
     return gather(pictures, scored, told=told)
 
 
@@ -114,12 +125,15 @@ def gather(
         SourceError: none of the pictures can be read.
     """
     total = len(pictures.pictures)
+    sums = _sums_for(pictures)
+    engine = ""
     probabilities = np.zeros((total, len(pictures.labels)), np.float32)
     faults: dict[int, str] = {}
     done = 0
     for number, lot in scored:
         start = number * _LOT_PICTURES
-        probabilities[start : start + len(lot.probabilities)] = lot.probabilities
+        engine = lot.engine
+        probabilities[start : start + len(lot.probabilities)] = sums(lot.probabilities)
         faults |= {start + place: fault for place, fault in lot.faults.items()}
         done += len(lot.probabilities)
         if told is not None:
@@ -127,10 +141,6 @@ def gather(
     if len(faults) == total:
         first = f"; the first: {faults[0]}" if faults else ""
         raise SourceError(f"{pictures.root}: none of the {total} pictures can be read{first}")
-    return _scores(pictures, probabilities, faults)
-
-
-def _scores(pictures: PictureSet, probabilities: NDArray[np.float32], faults: dict[int, str]) -> Scores:
     names = [pictures.name_of(picture) for picture in pictures.pictures]
     readable = [place for place in range(len(names)) if place not in faults]
     return Scores(
@@ -139,7 +149,24 @@ def _scores(pictures: PictureSet, probabilities: NDArray[np.float32], faults: di
         truth=np.array([pictures.pictures[place].label for place in readable], np.int64),
         probabilities=probabilities[readable] if faults else probabilities,
         unreadable=tuple(Unreadable(names[place], fault) for place, fault in sorted(faults.items())),
+        engine=engine,
     )
+
+
+def _sums_for(pictures: PictureSet) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """From (pictures, model's classes) to (pictures, set's classes), as a camera's watchlist sums."""
+    if pictures.members is None:
+        return lambda probabilities: probabilities
+    named = pictures.labels[:-1]
+    members = dict(zip(named, pictures.members, strict=False))
+    watchlist = Watchlist((), members, watch=dict.fromkeys(named, Threshold()))
+
+    def sums(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = np.array([watchlist.scores(row) for row in probabilities], np.float32)
+        found = found.reshape(len(probabilities), len(named))
+        return np.column_stack([found, np.clip(1 - found.sum(axis=1), 0, 1)])
+
+    return sums
 
 
 def _score_here(order: ScoringOrder, lots: Sequence[Lot]) -> Iterator[tuple[int, ScoredLot]]:

@@ -36,6 +36,8 @@ class ScoredLot:
     """(pictures, classes), each 0..1; zeros for what could not be read."""
     faults: dict[int, str]
     """Why not, by the place in the lot."""
+    engine: str
+    """What ran it."""
 
 
 class Scorer(ClosedAfterUse):
@@ -52,7 +54,7 @@ class Scorer(ClosedAfterUse):
 
     def __call__(self, lot: Sequence[Path]) -> ScoredLot:
         """Score each picture; raises EngineError."""
-        scored = ScoredLot(np.zeros((len(lot), self._classes), np.float32), {})
+        scored = ScoredLot(np.zeros((len(lot), self._classes), np.float32), {}, self._engine.info.name)
         for place, path in enumerate(lot):
             try:
                 # Rounding may leave 0..1 by a little.
