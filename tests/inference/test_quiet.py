@@ -63,7 +63,7 @@ def test_it_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_words_that_stderr_does_not_take_are_no_failure() -> None:
-    """A log on a full disk, or a pipe that nobody reads, must not refuse a model for another thread's words."""
+    """A log on a full disk, or a pipe that nobody reads: then no model is refused for what others say."""
     kept = os.dup(2)
     with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - its descriptor alone is wanted
         os.dup2(full.fileno(), 2)
