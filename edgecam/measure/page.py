@@ -28,8 +28,8 @@ def render_page(report: Mapping[str, Any], plots: Sequence[Plot]) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title>",
-            f"<!-- uPlot, which draws the plots:\n{_asset('uplot.LICENSE')}-->",
-            f"<style>{_asset('uplot.min.css')}{_asset('page.css')}</style></head><body>",
+            f"<!-- uPlot, which draws the plots:\n{asset('uplot.LICENSE')}-->",
+            f"<style>{asset('uplot.min.css')}{asset('page.css')}</style></head><body>",
             f"<h1>{title}</h1>",
             _advice(report.get("advice")),
             '<div id="plots"></div>',
@@ -37,7 +37,7 @@ def render_page(report: Mapping[str, Any], plots: Sequence[Plot]) -> str:
             *(_part(part) for part in report["parts"]),
             *(_facts(name.capitalize(), report[name]) for name in ("models", "settings", "board", "machine")),
             f'<script type="application/json" id="data">{_json({"report": report, "plots": plots})}</script>',
-            f"<script>{_asset('uplot.iife.min.js')}</script><script>{_asset('page.js')}</script>",
+            f"<script>{asset('uplot.iife.min.js')}</script><script>{asset('page.js')}</script>",
             "</body></html>",
         ]
     )
@@ -55,14 +55,15 @@ def _part(part: Mapping[str, Any]) -> str:
         (name, _number(f["value"]), f["unit"], f"({_number(f['low'])} to {_number(f['high'])})")
         for name, f in part["figures"].items()
     ]
-    return _facts(part["name"], part["facts"]) + _table(rows)
+    return _facts(part["name"], part["facts"]) + table(rows)
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> str:
-    return f"<h3>{escape(title)}</h3>" + _table([(key, _plain(value)) for key, value in facts.items()])
+    return f"<h3>{escape(title)}</h3>" + table([(key, _plain(value)) for key, value in facts.items()])
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts, which are escaped."""
     cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
     return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
@@ -86,5 +87,6 @@ def _json(data: Any) -> str:
     return text
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file in `assets`."""
     return (files("edgecam.measure") / "assets" / name).read_text(encoding="utf-8")
