@@ -1,4 +1,4 @@
-"""The pictures that a network is calibrated with: found, cut as the live path cuts them, told by their hash."""
+"""The pictures that a network is calibrated with: found, cut as the live path cuts them, told by a hash."""
 
 from __future__ import annotations
 

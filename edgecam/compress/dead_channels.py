@@ -1,8 +1,8 @@
 """Channels whose weights have all but vanished, kept from losing their bias when they are quantized.
 
 A bias is quantized in steps of its input's scale times its channel's weight scale. Training leaves channels
-with weights of 1e-9 and a bias of 1: in steps that small, such a bias fits into no integer. The quantizer cuts
-it off, or lets it overflow into its opposite.
+with weights of 1e-9 and a bias of 1: in steps that small, such a bias fits into no integer. The quantizer
+cuts it off, or lets it overflow into its opposite.
 """
 
 from __future__ import annotations

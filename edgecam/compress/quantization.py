@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from enum import StrEnum
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from edgecam.compress.dead_channels import with_biases_kept
 from edgecam.compress.flatfile import computed_tensors, input_tensor, tidy, with_signature
 from edgecam.errors import UnusableError
+from edgecam.inference.quiet import chatter_caught
 
 _RANGE_STEPS = 256
 _CALIBRATED_BITS = {"int8": 8, "int16x8": 16}
@@ -188,9 +190,12 @@ def _rounded_outwards(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warning that calibration keeps all tensors in memory, which is what it is for."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Warning: Enabling `experimental_preserve_all_tensors`", UserWarning
-        )
+    """Without progress bars that cannot be switched off, and without warnings that say nothing to users.
+
+    Calibration keeps all tensors in memory, which is what it is for; a bias that is cut off is the affair of
+    `edgecam.compress.dead_channels`.
+    """
+    with chatter_caught(), redirect_stderr(StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve", UserWarning)
+        warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
         yield

@@ -67,11 +67,21 @@ class Quantized:
         return self.same / self.compared_on if self.compared_on else None
 
     @property
+    def top1(self) -> float | None:
+        """Its accuracy, 0..1; None: the pictures have no labels."""
+        return None if self.right is None else self.right / self.compared_on
+
+    @property
+    def float_top1(self) -> float | None:
+        """That of the float model."""
+        return None if self.float_right is None else self.float_right / self.compared_on
+
+    @property
     def loss_points(self) -> float | None:
         """Points of top-1 accuracy, of 100, that the float model has more."""
-        if self.right is None or self.float_right is None:
+        if self.top1 is None or self.float_top1 is None:
             return None
-        return 100 * (self.float_right - self.right) / self.compared_on
+        return 100 * (self.float_top1 - self.top1)
 
 
 def quantize_model(
@@ -117,7 +127,7 @@ def quantize_model(
         float_tflite, scheme, inputs=inputs, input_range=input_range(original.card.input), ranges=ranges
     )
     with staged(out.parent, out.name) as folder:
-        _write(folder, original, data, out.name, _provenance(scheme, pictures))
+        _write(folder, original, data, scheme, pictures)
         card = replace(load_model(folder).card, self_test=SelfTest(top5=prove(folder)))
         write_text(folder / CARD_FILE, card_text(card))
         made = _compared(
@@ -159,7 +169,7 @@ def _provenance(scheme: Scheme, pictures: Sequence[Path]) -> str:
     return f"{said}, calibrated on {len(pictures)} pictures (sha256 {digest_of_pictures(pictures)})"
 
 
-def _write(folder: Path, original: Model, data: bytes, name: str, provenance: str) -> None:
+def _write(folder: Path, original: Model, data: bytes, scheme: Scheme, pictures: Sequence[Path]) -> None:
     file = folder / DEFAULT_FILE
     file.write_bytes(data)
     for kept in _KEPT_FILES:
@@ -168,10 +178,11 @@ def _write(folder: Path, original: Model, data: bytes, name: str, provenance: st
     graph, card = parse_graph(data, path=file), original.card
     card = replace(
         card,
-        name=name,
+        name=folder.name,
+        description=f"{card.description}; quantized to {scheme}".removeprefix("; "),
         file=DEFAULT_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
-        source=f"{card.source}; {provenance}",
+        source=f"{card.source}; {_provenance(scheme, pictures)}",
         parameters=graph.parameters,
         macs=graph.macs,
         self_test=None,
@@ -215,8 +226,8 @@ def _refuse_loss(made: Quantized, demands: Demands) -> None:
     )
     if demands.min_agreement is not None and (made.agreement or 0) < demands.min_agreement:
         raise EdgecamError(
-            f"{made.scheme} names the same class as its float on {made.same} of {made.compared_on} pictures, a "
-            f"share of {made.agreement:.3f}, but {demands.min_agreement:g} is demanded; {remedy}"
+            f"{made.scheme} names the same class as its float on {made.same} of {made.compared_on} pictures, "
+            f"a share of {made.agreement:.3f}, but {demands.min_agreement:g} is demanded; {remedy}"
         )
     loss = made.loss_points
     if demands.max_loss_points is not None and loss is not None and loss > demands.max_loss_points:

@@ -1,0 +1,150 @@
+"""`edgecam compress quantize`: a float model becomes one of smaller numbers, and what that cost is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from edgecam.commands.proving import prove
+from edgecam.compress.calibration import MOST_PICTURES, find_pictures
+from edgecam.compress.quantization import Scheme
+from edgecam.compress.quantized_model import Demands, Quantized, quantize_model
+from edgecam.errors import UsageError
+from edgecam.evaluation.pictures import read_picture_set
+from edgecam.model.add import QUESTIONS, Told, add, unsaid
+from edgecam.model.store import find_model, load_model
+
+
+def compress_quantize(
+    model: str,
+    *,
+    out: Path,
+    scheme: str = Scheme.INT8,
+    pictures: Path | None = None,
+    most_pictures: int = MOST_PICTURES,
+    labelled: Path | None = None,
+    demands: Demands | None = None,
+    bare: Told | None = None,
+    force: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Make a quantized model directory of a float model, and print what it cost.
+
+    Args:
+        model: a float model directory, a bare float `.tflite`, or a model's name.
+        out: the new model directory.
+        scheme: a value of `Scheme`.
+        pictures: a folder of pictures of what the camera will see, to calibrate and compare with.
+        most_pictures: how many of them are taken.
+        labelled: class folders or a CSV, to compare both models on.
+        demands: what it must not lose.
+        bare: what a bare file does not say of itself, as for `edgecam models add`.
+        force: replace a model directory.
+        as_json: print docs/schemas/compress_quantize.schema.json.
+
+    Raises:
+        UsageError: an option is missing or makes no sense, or `out` is taken.
+        ModelError, EngineError, UnusableError: the model cannot be used, quantized or run.
+        SourceError: there are no pictures.
+        EdgecamError: it loses more than is allowed.
+    """
+    chosen = _scheme(scheme)
+    if chosen.calibrates and pictures is None:
+        raise UsageError(f"{chosen} has to be calibrated; give --pictures FOLDER of what the camera will see")
+    if chosen.warning:
+        print(chosen.warning, file=sys.stderr)
+    paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
+    with _as_folder(find_model(model, folder=Path()), bare) as folder, _progress() as told:
+        card = load_model(folder)
+        truth = None
+        if labelled is not None:
+            offset = card.card.output.background_offset
+            truth = read_picture_set(labelled, labels=card.labels, offset=offset)
+        made = quantize_model(
+            folder,
+            out,
+            chosen,
+            paths,
+            labelled=truth,
+            demands=demands,
+            force=force,
+            prove=prove,
+            told=told,
+        )
+    print(json.dumps(_document(made), indent=2) if as_json else "\n".join(_lines(made)))
+
+
+def _scheme(text: str) -> Scheme:
+    try:
+        return Scheme(text)
+    except ValueError:
+        raise UsageError(f"--scheme: expected one of {', '.join(Scheme)}, got {text!r}") from None
+
+
+@contextmanager
+def _as_folder(place: Path, bare: Told | None) -> Iterator[Path]:
+    """The model directory itself, or one made of a bare file for the time being."""
+    if place.is_dir():
+        if bare is not None and bare != Told():
+            raise UsageError(f"{place} has its own card: change labels, mean, std, licence and source there")
+        yield place
+        return
+    told = bare or Told()
+    if questions := unsaid(place, told):
+        wanted = "".join(f"\n  --{question}: {QUESTIONS[question]}" for question in questions)
+        raise UsageError(f"{place}: does not say all that is needed; give{wanted}")
+    with tempfile.TemporaryDirectory(prefix="edgecam-") as folder:
+        yield add(place, Path(folder), told, name="float", force=False, prove=prove)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Who is told how far it is; None where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as progress:
+        tasks = {}
+
+        def told(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=count)
+            progress.update(tasks[what], completed=done)
+
+        yield told
+
+
+def _lines(made: Quantized) -> Iterator[str]:
+    yield str(made.place)
+    calibrated = f"; calibrated with {made.calibrated_on} pictures" if made.calibrated_on else ""
+    yield f"  {made.scheme}: {made.bytes / 1e6:.2f} MB, its float {made.float_bytes / 1e6:.2f} MB{calibrated}"
+    if not made.compared_on:
+        yield "  not compared with its float: give --pictures or --labelled"
+        return
+    yield f"  names the same class as its float on {made.same} of {made.compared_on} pictures"
+    if made.top1 is not None and made.float_top1 is not None:
+        yield f"  top-1 {100 * made.top1:.1f} % of them right, its float {100 * made.float_top1:.1f} %"
+
+
+def _document(made: Quantized) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "model": made.place.name,
+        "path": str(made.place),
+        "scheme": str(made.scheme),
+        "bytes": made.bytes,
+        "float_bytes": made.float_bytes,
+        "calibrated_on": made.calibrated_on,
+        "compared_on": made.compared_on,
+        "agreement": made.agreement,
+        "top1": made.top1,
+        "float_top1": made.float_top1,
+    }
