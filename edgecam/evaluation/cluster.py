@@ -85,7 +85,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """Is anybody there? Dask's client would try for long, and be noisy in the end; OSError, ValueError: no."""
+    """Is anybody there? Dask would try for long, and be noisy in the end; raises OSError or ValueError."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.hostname is None or parts.port is None:
         raise ValueError("host and port are missing")
