@@ -91,7 +91,8 @@ ROOMS = {
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
     "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
-    "model.card_text", "model.network", "model.counts", "model.layers", "model.arena", "publish.topics",
+    "model.card_text", "model.network", "model.counts", "model.layers", "model.arena",
+    "model.onnx_call", "model.onnx_moves", "model.onnx_rules", "model.onnx_shapes", "publish.topics",
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",
@@ -100,6 +101,8 @@ PURE = (
     "pipeline.vitality", "history.shelf", "inference.thread_rule",
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
+    "evaluation.intervals", "evaluation.metrics", "evaluation.calibration", "evaluation.thresholds",
+    "evaluation.pairing", "evaluation.replay", "evaluation.truth",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets", "select", "shutil",

@@ -15,7 +15,8 @@ from edgecam.inference.engines import EngineRequest
 from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.memory import give_back_memory
 from edgecam.model.graph import Graph, read_graph
-from edgecam.model.onnx_file import SUFFIX, channels_first
+from edgecam.model.onnx_file import SUFFIX
+from edgecam.model.onnx_tensors import channels_first
 from edgecam.records import TensorSpec
 
 CPU = "CPUExecutionProvider"

@@ -24,11 +24,14 @@ def count_parameters(subgraphs: Iterable[Subgraph]) -> int:
 def is_parameter(tensor: Tensor) -> bool:
     """Whether a tensor is a weight or a bias.
 
-    An integer constant is one only if it is quantized: a shape or a padding is not. ONNX keeps scales as
-    tensors of their own, so that of bytes in rows and columns it is taken for granted.
+    An integer constant is one only if it is quantized: a shape or a padding is not. In ONNX, where scales are
+    tensors of their own, its use decides, else whether it has bytes in rows and columns.
     """
-    is_value = tensor.dtype in _FLOATS or bool(tensor.scales) or _is_bytes(tensor)
-    return tensor.constant_bytes > 0 and is_value
+    if not tensor.constant_bytes:
+        return False
+    if tensor.is_weight is not None:
+        return tensor.is_weight
+    return tensor.dtype in _FLOATS or bool(tensor.scales) or _is_bytes(tensor)
 
 
 def count_macs(subgraphs: Iterable[Subgraph]) -> int:
@@ -36,9 +39,9 @@ def count_macs(subgraphs: Iterable[Subgraph]) -> int:
 
     Convolution: prod(output) * prod(filter[1:]); depthwise: prod(output) * kernel height * width;
     fully connected and batch matmul: prod(output) * inner length; transposed convolution:
-    prod(input) * kernel height * width * output channels.
+    prod(input) * kernel height * width * output channels. Those of ONNX likewise, quantized or not.
 
-    0 if an ONNX file does not say the shapes that are needed.
+    0 if a shape is needed that the file does not tell and that does not follow from the picture's.
     """
     counts = [step_macs(step, subgraph) for subgraph in subgraphs for step in subgraph.steps]
     return 0 if None in counts else sum(count or 0 for count in counts)
@@ -49,13 +52,17 @@ def step_macs(step: Operator, graph: Subgraph) -> int | None:
     if step.custom or step.name not in _COUNTERS or not step.outputs:
         return 0
     needed, count = _COUNTERS[step.name]
-    inputs = [graph.tensor(index) for index in step.inputs[:needed]]
+    inputs = [graph.tensor(step.inputs[place]) for place in needed if place < len(step.inputs)]
     output = graph.tensor(step.outputs[0])
     present = [tensor for tensor in inputs if tensor is not None]
-    if output is None or len(present) != needed:
+    if output is None or len(present) != len(needed):
         return 0
-    is_unknown = any(tensor.dtype == "unknown" for tensor in (output, present[-1]))
-    return None if is_unknown else count(present, output)
+    return None if any(_is_unknown(tensor) for tensor in (output, *present)) else count(present, output)
+
+
+def _is_unknown(tensor: Tensor) -> bool:
+    """A free batch is one picture; any other free axis is of unknown length."""
+    return tensor.dtype == "unknown" or -1 in tensor.signature[1:]
 
 
 def _is_bytes(tensor: Tensor) -> bool:
@@ -92,20 +99,31 @@ def _transposed_convolution(inputs: list[Tensor], _output: Tensor) -> int:
     return inputs[2].elements * _size(inputs[1].shape[:3])
 
 
+def _transposed_convolution_onnx(inputs: list[Tensor], _output: Tensor) -> int:
+    # Filter: input channels, output channels of one group, height, width.
+    return inputs[0].elements * _size(inputs[1].shape[1:])
+
+
 def _matrix(inputs: list[Tensor], output: Tensor) -> int:
     # ONNX: (K, N), or (N, K) where it is stored transposed; N is what comes out.
     rows, columns = inputs[1].shape[-2:] if len(inputs[1].shape) > 1 else (0, 0)
     return output.elements * max(rows if columns == output.shape[-1] else columns, 0)
 
 
-# How many inputs each formula looks at, and the formula. The last of them are ONNX's.
-_COUNTERS: dict[str, tuple[int, Callable[[list[Tensor], Tensor], int]]] = {
-    "CONV_2D": (2, _convolution),
-    "DEPTHWISE_CONV_2D": (2, _depthwise),
-    "FULLY_CONNECTED": (2, _fully_connected),
-    "BATCH_MATMUL": (2, _batch_matmul),
-    "TRANSPOSE_CONV": (3, _transposed_convolution),
-    "Conv": (2, _convolution),
-    "Gemm": (2, _matrix),
-    "MatMul": (2, _matrix),
+# Which inputs each formula looks at, and the formula. From `Conv` on they are ONNX's.
+_COUNTERS: dict[str, tuple[tuple[int, ...], Callable[[list[Tensor], Tensor], int]]] = {
+    "CONV_2D": ((0, 1), _convolution),
+    "DEPTHWISE_CONV_2D": ((0, 1), _depthwise),
+    "FULLY_CONNECTED": ((0, 1), _fully_connected),
+    "BATCH_MATMUL": ((0, 1), _batch_matmul),
+    "TRANSPOSE_CONV": ((0, 1, 2), _transposed_convolution),
+    "Conv": ((0, 1), _convolution),
+    "ConvInteger": ((0, 1), _convolution),
+    "QLinearConv": ((0, 3), _convolution),
+    "ConvTranspose": ((0, 1), _transposed_convolution_onnx),
+    "Gemm": ((0, 1), _matrix),
+    "MatMul": ((0, 1), _matrix),
+    "MatMulInteger": ((0, 1), _matrix),
+    "QLinearMatMul": ((0, 3), _matrix),
+    "QGemm": ((0, 3), _matrix),
 }

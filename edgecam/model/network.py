@@ -30,6 +30,8 @@ class Tensor:
     axis: int
     constant_bytes: int
     """Size of the stored values; 0 for a tensor that is computed."""
+    is_weight: bool | None = None
+    """Of a constant, where its use says whether it is a weight or a bias; None: its dtype does."""
 
     @property
     def elements(self) -> int:

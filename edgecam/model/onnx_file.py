@@ -9,29 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from math import isfinite, prod
-from struct import calcsize, unpack
+from math import isfinite
 
 from edgecam.errors import ModelError
 from edgecam.model.network import Operator, Subgraph, Tensor
+from edgecam.model.onnx_shapes import Node, fill_shapes
+from edgecam.model.onnx_tensors import Values, as_picture, read_constant, read_end, read_values
 from edgecam.model.protobuf import Field, block, fields_of, messages, numbers, text
 
 SUFFIX = ".onnx"
-_FREE = -1
-_PICTURE_AXES = 4
-_MOST_AXES = 16
-_DTYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
-    10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
-}  # fmt: skip
+_MOST_NUMBERS = 64
 # They move values and change none.
 _MOVERS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Identity"})
-_ITEM_BYTES = {"8": 1, "16": 2, "32": 4, "64": 8}
-
-
-def channels_first(shape: Sequence[int]) -> bool:
-    """True if a picture tensor of this shape is NCHW; the last axis decides where both could be channels."""
-    return len(shape) == _PICTURE_AXES and shape[1] in {1, 3} and shape[3] not in {1, 3}
+# Which inputs are weights or biases, whatever their dtype; the others are scales and zero points.
+_WEIGHTS = {
+    "DequantizeLinear": {0}, "QuantizeLinear": {0}, "QLinearConv": {3, 8}, "ConvInteger": {1},
+    "QLinearMatMul": {3}, "MatMulInteger": {1}, "QGemm": {3, 6}, "QLinearAdd": {0, 3}, "QLinearMul": {0, 3},
+}  # fmt: skip
+# What is no weight of other operators: running means and variances, bounds, sizes.
+_NO_WEIGHTS = {
+    "BatchNormalization": {3, 4}, "Clip": {1, 2}, "Pad": {1, 2}, "Resize": {1, 2, 3}, "Pow": {1},
+}  # fmt: skip
 
 
 def read_onnx(data: bytes, *, name: str) -> Subgraph:
@@ -62,83 +60,114 @@ def read_onnx(data: bytes, *, name: str) -> Subgraph:
 
 def _graph(fields: list[Field]) -> Subgraph:
     """Fields of GraphProto: 1 node, 5 initializer, 11 input, 12 output, 13 what is between them."""
-    stored = list(messages(fields, 5))
-    constants = [_constant(entry) for entry in stored]
-    known = {tensor.name: _scalar(entry, tensor) for entry, tensor in zip(stored, constants, strict=True)}
+    nodes = list(messages(fields, 1))
+    stored = {tensor.name: (tensor, values) for tensor, values in _constants(fields, nodes)}
     ends = {
-        which: [_end(block(value), as_picture=which == 11) for number, value in fields if number == which]  # noqa: PLR2004
+        which: [read_end(block(value)) for number, value in fields if number == which]
         for which in (11, 12, 13)
     }
     # Files of before 2019 name the weights among the inputs, too.
-    inputs = [tensor for tensor in ends[11] if tensor.name not in known]
+    inputs = [tensor for tensor in ends[11] if tensor.name not in stored]
+    constants = [tensor for tensor, _ in stored.values()]
     tensors = {tensor.name: tensor for tensor in (*ends[13], *constants, *inputs, *ends[12])}
     places = {name: place for place, name in enumerate(tensors)}
-    steps = []
-    for node in messages(fields, 1):
-        ins, outs = ([text(value) for number, value in node if number == which] for which in (1, 2))
-        for tensor in (*ins, *outs):
-            if tensor and tensor not in places:
-                places[tensor] = len(tensors)
-                tensors[tensor] = Tensor(tensor, (), (), "unknown", (), (), 0, 0)
-        kind = next((text(value) for number, value in node if number == 4), "")  # noqa: PLR2004
-        steps.append(
-            Operator(
-                kind,
-                custom=False,
-                inputs=tuple(places.get(tensor, -1) for tensor in ins),
-                outputs=tuple(places[tensor] for tensor in outs if tensor),
-            )
-        )
+    read = [_node(node, places) for node in nodes]
+    found = [*tensors.values(), *(_unknown(name) for name in islice(places, len(tensors), None))]
+    steps = tuple(node.step for node in read)
+    _give_roles(found, steps)
+    values = {places[name]: values for name, (_, values) in stored.items() if values is not None}
+    found = list(fill_shapes(found, read, values))
+    for tensor in inputs:
+        found[places[tensor.name]] = as_picture(tensor)
+    _give_scales(found, steps, values)
     return Subgraph(
-        _scaled(list(tensors.values()), steps, known),
-        tuple(steps),
+        tuple(found),
+        steps,
         tuple(places[tensor.name] for tensor in inputs),
         tuple(places[tensor.name] for tensor in ends[12]),
     )
 
 
-def _scaled(
-    tensors: list[Tensor], steps: Sequence[Operator], known: Mapping[str, float | None]
-) -> tuple[Tensor, ...]:
-    """The tensors with the scales that a quantized input is read with, and a quantized output made with."""
+def _constants(
+    graph: Sequence[Field], nodes: Sequence[Sequence[Field]]
+) -> Iterator[tuple[Tensor, Values | None]]:
+    """What is stored at the graph's top: initializers, and the tensors of nodes that are nothing else.
+
+    NodeProto: 2 output, 4 op_type, 5 attribute; in that 5 t.
+    """
+    for fields in messages(graph, 5):
+        tensor = read_constant(fields)
+        yield tensor, read_values(fields, tensor)
+    for node in nodes:
+        if any(number == 4 and text(value) == "Constant" for number, value in node):  # noqa: PLR2004
+            name = next((text(value) for number, value in node if number == 2), "")  # noqa: PLR2004
+            for attribute in messages(node, 5):
+                for fields in messages(attribute, 5):
+                    tensor = read_constant(fields, name=name)
+                    yield tensor, read_values(fields, tensor)
+
+
+def _node(fields: Sequence[Field], places: dict[str, int]) -> Node:
+    """NodeProto: 1 input, 2 output, 4 op_type, 5 attribute; in that 1 name, 3 i, 4 s, 8 ints.
+
+    Args:
+        fields: of the node.
+        places: the tensors' indices by name; those that are new get the next ones.
+    """
+    ins, outs = ([text(value) for number, value in fields if number == which] for which in (1, 2))
+    for name in (*ins, *outs):
+        if name:
+            places.setdefault(name, len(places))
+    kind = next((text(value) for number, value in fields if number == 4), "")  # noqa: PLR2004
+    integers, words = {}, {}
+    for attribute in messages(fields, 5):
+        name = next((text(value) for number, value in attribute if number == 1), "")
+        listed = (item for number, value in attribute if number in {3, 8} for item in numbers(value))
+        if found := tuple(islice(listed, _MOST_NUMBERS)):
+            integers[name] = found
+        for number, value in attribute:
+            if number == 4:  # noqa: PLR2004
+                words[name] = text(value)
+    step = Operator(
+        kind,
+        custom=False,
+        inputs=tuple(places.get(name, -1) for name in ins),
+        outputs=tuple(places[name] for name in outs if name),
+    )
+    return Node(step, integers, words)
+
+
+def _unknown(name: str) -> Tensor:
+    return Tensor(name, (), (), "unknown", (), (), 0, 0)
+
+
+def _give_roles(tensors: list[Tensor], steps: Sequence[Operator]) -> None:
+    """Say of the constants of some operators whether they are weights, which their dtype does not tell."""
+    for step in steps:
+        for place, index in enumerate(step.inputs):
+            if index < 0 or not tensors[index].constant_bytes:
+                continue
+            if step.name in _WEIGHTS:
+                tensors[index] = replace(tensors[index], is_weight=place in _WEIGHTS[step.name])
+            elif place in _NO_WEIGHTS.get(step.name, ()):
+                tensors[index] = replace(tensors[index], is_weight=False)
+
+
+def _give_scales(tensors: list[Tensor], steps: Sequence[Operator], values: Mapping[int, Values]) -> None:
+    """Say with which scale a quantized input is read, and a quantized output made."""
     sources = {step.outputs[0]: step.inputs[0] for step in steps if step.name in _MOVERS and step.outputs}
     for step in steps:
         ends = {"DequantizeLinear": step.inputs, "QuantizeLinear": step.outputs}.get(step.name)
-        if not ends or len(step.inputs) < 2 or step.inputs[1] < 0:  # noqa: PLR2004 - values, scale, zero point
+        if not ends or len(step.inputs) < 2:  # noqa: PLR2004 - values, scale, zero point
             continue
-        scale = known.get(tensors[step.inputs[1]].name)
-        zero_point = known.get(tensors[step.inputs[2]].name) if len(step.inputs) > 2 else 0  # noqa: PLR2004
+        scale = values.get(step.inputs[1], ())
+        zero_point = values.get(step.inputs[2], ()) if len(step.inputs) > 2 else (0,)  # noqa: PLR2004
         # A damaged file may have an infinite zero point.
-        if scale is not None and zero_point is not None and isfinite(zero_point):
+        if len(scale) == len(zero_point) == 1 and isfinite(zero_point[0]):
             place: int | None = ends[0]
             while place is not None and place >= 0:
-                tensors[place] = replace(tensors[place], scales=(scale,), zero_points=(int(zero_point),))
+                tensors[place] = replace(tensors[place], scales=scale, zero_points=(int(zero_point[0]),))
                 place = sources.pop(place, None)
-    return tuple(tensors)
-
-
-def _scalar(fields: Sequence[Field], tensor: Tensor) -> float | None:
-    """The value of a constant that has one; 4 float_data, 5 int32_data, 9 raw_data."""
-    kind = {"float32": "<f", "int8": "<b", "uint8": "<B"}.get(tensor.dtype)
-    if tensor.elements != 1 or kind is None:
-        return None
-    for number, value in fields:
-        if number == 9 and isinstance(value, memoryview) and len(value) == calcsize(kind):  # noqa: PLR2004
-            return float(unpack(kind, value)[0])
-        if number == 4 and isinstance(value, memoryview) and len(value) == 4:  # noqa: PLR2004
-            return float(unpack("<f", value)[0])
-        if number == 5:  # noqa: PLR2004
-            return next(map(float, numbers(value)), None)
-    return None
-
-
-def _constant(fields: Sequence[Field]) -> Tensor:
-    """TensorProto: 1 dims, 2 data_type, 8 name."""
-    shape = _shape(size for number, value in fields if number == 1 for size in numbers(value))
-    dtype = next((_dtype(value) for number, value in fields if number == 2), "unknown")  # noqa: PLR2004
-    name = next((text(value) for number, value in fields if number == 8), "")  # noqa: PLR2004
-    item = next((size for bits, size in _ITEM_BYTES.items() if dtype.endswith(bits)), 1)
-    return Tensor(name, shape, (), dtype, (), (), 0, constant_bytes=item * prod(shape))
 
 
 def _stored_tensors(model: Sequence[Field]) -> Iterator[list[Field]]:
@@ -171,36 +200,3 @@ def _check_is_here(tensor: Sequence[Field], file: str) -> None:
     if any(number == 14 and value == 1 for number, value in tensor):  # noqa: PLR2004
         # Another file is in no SHA-256.
         raise ModelError(f"{file}: keeps weights in another file; save it as one file")
-
-
-def _end(end: memoryview, *, as_picture: bool) -> Tensor:
-    """ValueInfoProto: 1 name, 2 type; in that 1 tensor_type: 1 elem_type, 2 shape; in that 1 dim."""
-    fields = list(fields_of(end))
-    name = next((text(value) for number, value in fields if number == 1), "")
-    kind = list(_within(_within(fields, 2), 1))
-    dtype = next((_dtype(value) for number, value in kind if number == 1), "unknown")
-    dims = messages(_within(kind, 2), 1)
-    signature = _shape(
-        next((value for number, value in dim if number == 1 and isinstance(value, int) and value > 0), _FREE)
-        for dim in dims
-    )
-    if as_picture and channels_first(signature):
-        batch, channels, height, width = signature
-        signature = batch, height, width, channels
-    return Tensor(name, tuple(max(size, 1) for size in signature), signature, dtype, (), (), 0, 0)
-
-
-def _shape(sizes: Iterator[int]) -> tuple[int, ...]:
-    shape = tuple(islice(sizes, _MOST_AXES + 1))
-    if len(shape) > _MOST_AXES or min(shape, default=0) < _FREE:
-        raise ValueError(f"a tensor has the shape {list(shape)}")
-    return shape
-
-
-def _within(fields: Sequence[Field], wanted: int) -> list[Field]:
-    """The fields of the first message numbered `wanted`."""
-    return next(messages(fields, wanted), [])
-
-
-def _dtype(value: int | memoryview) -> str:
-    return _DTYPES.get(value, "unknown") if isinstance(value, int) else "unknown"

@@ -83,11 +83,14 @@ def test_the_file_is_described_without_the_runtime(tmp_path: Path) -> None:
     assert graph.outputs[0].shape == (1, 4)
     assert graph.operators == {"Conv": 1, "Flatten": 1, "Softmax": 1}
     assert graph.parameters == 4 * 8 * 6 * 3
-    assert graph.macs == 0, "the file does not say what shape the convolution's output has"
-    graph = read_graph(write(tmp_path, shapes=True))
     assert graph.macs == 4 * 8 * 6 * 3
-    graph = read_graph(write(tmp_path, channels_first=False, shapes=True))
-    assert graph.macs == 4 * 8 * 6 * 3
+    for channels_first in (True, False):
+        for shapes in (True, False):
+            graph = read_graph(write(tmp_path, channels_first=channels_first, shapes=shapes))
+            assert graph.macs == 4 * 8 * 6 * 3, "shapes between the ends are worked out, if they are not said"
+    assert read_graph(write(tmp_path, in_node=True)).parameters == 4 * 8 * 6 * 3
+    assert read_graph(write(tmp_path, quantized=True)).parameters == 4 * 8 * 6 * 3, "a scale is no weight"
+    assert read_graph(write(tmp_path, sides="S")).macs == 0, "of a picture of free size nobody knows"
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def make_onnx(
     sides: str | None = None,
     shapes: bool = False,
     external: bool = False,
+    in_node: bool = False,
     hidden: Hidden | None = None,
     quantized: bool = False,
     zero_point: float | None = None,
@@ -35,6 +36,7 @@ def make_onnx(
         sides: a name for height and width that are free.
         shapes: says of what shape the tensors between input and output are.
         external: claims that the weights are in another file.
+        in_node: the weights are what a node of the kind Constant makes.
         hidden: a constant that claims the same lies there.
         quantized: uint8 in and out, with the scales of the `.tflite`; the weights stay as they are.
         zero_point: of the input, as float32; None: 128 as uint8.
@@ -55,6 +57,9 @@ def make_onnx(
         between = [("flat", [batch, matrix.shape[1]]), ("logits", [batch, tiny.classes])]
     nodes.append(_node("Softmax", ["logits"], "real scores" if quantized else "scores"))
     constants = [_tensor("weights", stored, external=external)]
+    if in_node:
+        value = _block(1, b"value") + _block(5, constants.pop())
+        nodes.insert(0, _block(2, b"weights") + _block(4, b"Constant") + _block(5, value))
     if quantized:
         nodes.insert(0, _node("DequantizeLinear", ["picture", "scale", "zero"], picture))
         nodes.append(_node("QuantizeLinear", ["real scores", "out scale", "out zero"], "scores"))
