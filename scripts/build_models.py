@@ -90,7 +90,11 @@ def build(python: Path, recipe: Recipe, *, wheel: Path, out: Path, with_float: b
     command += ["--wheel", str(wheel), "--out", str(out.resolve()), "--shipped", str(SHIPPED)]
     if with_float:
         command.append("--float")
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONWARNINGS": "ignore"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(SCRIPTS), str(PROJECT))),
+        "PYTHONWARNINGS": "ignore",
+    }
     subprocess.run(command, check=True, env=environment)
 
 

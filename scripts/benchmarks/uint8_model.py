@@ -17,7 +17,8 @@ import flatbuffers
 import numpy as np
 import yaml
 from ai_edge_litert import schema_py_generated as schema
-from model_building.flatbuffer import tidy
+
+from edgecam.compress.flatfile import tidy
 
 _SHIFT = 128
 _LABELS_AND_GROUPS = ("labels.txt", "groups.yaml")

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from model_building.flatbuffer import count_parameters_and_macs
+from edgecam.model.graph import parse_graph
 from model_building.recipes import EFFICIENTNET_LITE0, Recipe
 
 _SHARED_FILES = ("labels.txt", "groups.yaml")
@@ -67,7 +67,7 @@ def _top5(recipe: Recipe, tflite: bytes) -> list[int]:
 
 
 def _card(recipe: Recipe, tflite: bytes) -> str:
-    parameters, macs = count_parameters_and_macs(tflite)
+    graph = parse_graph(tflite, path=Path("model.tflite"))
     # JSON strings and lists are YAML too.
     return f"""\
 schema: 1
@@ -88,8 +88,8 @@ output:
   background_offset: 0
 licence: {recipe.licence}
 source: {json.dumps(recipe.source)}
-parameters: {parameters}
-macs: {macs}
+parameters: {graph.parameters}
+macs: {graph.macs}
 self_test:
   top5: {_top5(recipe, tflite)}  # of the synthetic picture
 """

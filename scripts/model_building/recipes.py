@@ -14,6 +14,7 @@ REQUIREMENTS = (
     "pillow==13.0.0",
     "scikit-image==0.26.0",
     "scikit-learn==1.9.1",
+    "tflite==2.18.0",
 )
 """Pinned, so that a build gives the same bytes."""
 
