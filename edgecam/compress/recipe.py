@@ -57,8 +57,8 @@ class TrainStep(Learning):
     """Its architecture: `edgecam compress architectures` lists them."""
     side_px: int = Field(default=96, ge=16, le=512)
     """The side of the square that it sees, in pixels."""
-    width: float = Field(default=1.0, ge=0.1, le=2.0)
-    """Of its layers, by the architecture's own measure; only for `mobilenet_v2` and `micro_mobilenet`."""
+    width: float | None = Field(default=None, ge=0.1, le=2.0)
+    """Factor on its channels, only for `mobilenet_v2` and `micro_mobilenet`; null: the family's own."""
 
 
 class TransferStep(Learning):

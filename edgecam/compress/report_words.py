@@ -1,0 +1,64 @@
+"""A report's figures as people read them, the same on the page, in a terminal and in a model's README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = (
+    "step", "from", "accuracy", "lost, points", "parameters", "MACs", "file", "gzip", "arena", "latency",
+)  # fmt: skip
+"""What `row` says of a step."""
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def row(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """A step of a report in words, one for each of `COLUMNS`."""
+    return (
+        step["name"],
+        step["from"] or step["kind"],
+        accuracy(step),
+        lost(step),
+        scaled(step["parameters"]),
+        scaled(step["macs"]),
+        f"{scaled(step['bytes'])}B",
+        f"{scaled(step['gz_bytes'])}B",
+        "not known" if step["arena_bytes"] is None else f"{scaled(step['arena_bytes'])}B",
+        latency(step),
+    )
+
+
+def accuracy(step: Mapping[str, Any]) -> str:
+    """`71.3 ± 0.4 %`."""
+    mean, spread = step["accuracy"]["mean"], step["accuracy"]["spread"]
+    return f"{100 * mean:.1f} %" if spread is None else f"{100 * mean:.1f} ± {100 * spread:.1f} %"
+
+
+def lost(step: Mapping[str, Any]) -> str:
+    """`0.42 ± 0.10 of 1`: of what it may; a gain has a minus."""
+    if step["lost_points"] is None:
+        return ""
+    spread = step["lost_spread_points"]
+    shown = f"{step['lost_points']:.2f}" if spread is None else f"{step['lost_points']:.2f} ± {spread:.2f}"
+    return f"{shown} of {step['allowed_points']:g}"
+
+
+def latency(step: Mapping[str, Any]) -> str:
+    """`0.093 ms (0.091 to 0.102)`: the median of the rounds, the lowest and the highest."""
+    figure = step["latency_ms"]
+    if figure is None:
+        return "not measured"
+    return f"{figure['value']:.3g} ms ({figure['low']:.3g} to {figure['high']:.3g})"
+
+
+def scaled(value: float) -> str:
+    """`3.49 M`."""
+    for size, prefix in _PREFIXES:
+        if value >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g} "
+
+
+def settings(step: Mapping[str, Any]) -> str:
+    """`epochs 12, side_px 32`."""
+    return ", ".join(f"{key} {value}" for key, value in step["settings"].items()) or "none"
