@@ -51,7 +51,7 @@ class Checkpoint:
     source: str
     """Where the weights come from, for the model card."""
     steps: tuple[Mapping[str, Any], ...] = ()
-    """What was done, in order: `step`, its settings, seed, the digest of its pictures, the tools' versions."""
+    """What was done, in order: `step`, its settings, seed, the digest of its pictures, versions of tools."""
 
     def network(self) -> Network:
         """A network of its own with these weights, in evaluation mode.
