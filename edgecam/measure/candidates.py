@@ -10,6 +10,7 @@ from pathlib import Path
 from edgecam.appliance.accelerators import find_accelerators
 from edgecam.errors import ModelError
 from edgecam.inference.choice import Wish, choose, why_not
+from edgecam.inference.contract import check_twin
 from edgecam.inference.delegates import DELEGATES, Delegate
 from edgecam.inference.engines import engine_for, engine_names, plug_in_names, seen_by
 from edgecam.measure.trial import Candidate
@@ -72,9 +73,14 @@ def model_for(model: Model, candidate: Candidate) -> Model:
 
     Raises:
         ModelError: that file cannot be read.
+        EngineError: it is not the one that the card names.
     """
     if candidate.delegate is not None or candidate.file is None:
         return replace(model, path=model.path.resolve())
+    if candidate.engine in model.card.twins:
+        twin = seen_by(candidate.engine, model)
+        if candidate.file == twin.path.resolve():
+            check_twin(twin, candidate.engine)
     try:
         with candidate.file.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

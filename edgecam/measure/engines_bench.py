@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ Progress = Callable[[int, int, str], None]
 class Tried:
     """One engine, and what was measured of it."""
 
+    name: str
+    """For tables: `litert/cpu x2`, `litert/cpu x1 in a child`; of each engine another one."""
     candidate: Candidate
     process: TrialProcess
     opened: Opened
@@ -39,12 +41,6 @@ class Tried:
     """After each block."""
     best: list[int | None] = field(default_factory=list)
     """Of each picture."""
-
-    @property
-    def name(self) -> str:
-        """For tables: `litert/cpu x2`, `litert/cpu x1 in a child`."""
-        info = self.opened.info
-        return f"{info.name} x{info.threads}{' in a child' if self.candidate.apart else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +121,38 @@ def _try(
 ) -> None:
     process = processes.enter_context(TrialProcess())
     try:
-        tried.append(Tried(candidate, process, process.open(model_for(model, candidate), candidate)))
+        opened = process.open(model_for(model, candidate), candidate)
     except (EngineError, ModelError) as fault:
         process.close()
-        absent.append(Absent(candidate.name, str(fault)))
+        absent.append(Absent(candidate.name, _in_a_line(fault)))
+    else:
+        name = _name(candidate, opened, [one.name for one in tried])
+        tried.append(Tried(name, candidate, process, opened))
+
+
+def _name(candidate: Candidate, opened: Opened, taken: Collection[str]) -> str:
+    """One that is not taken: a twin or a package's engine may call itself what another does."""
+    info = opened.info
+    name = f"{info.name} x{info.threads}{' in a child' if candidate.apart else ''}"
+    what = candidate.engine if candidate.file is None else candidate.file.name
+    return f"{name} ({what})" if name in taken else name
 
 
 def _keep(
     tried: list[Tried], absent: list[Absent], one: Tried, step: Callable[[Tried, Any], None], what: Any
 ) -> None:
-    """Do a step, and drop the engine that does not survive it."""
+    """Do a step, and drop the engine that does not survive it: what hangs may take a core from the others."""
     try:
         step(one, what)
     except EngineError as fault:
+        one.process.close()
         tried.remove(one)
-        absent.append(Absent(one.name, str(fault)))
+        absent.append(Absent(one.name, _in_a_line(fault)))
+
+
+def _in_a_line(fault: Exception) -> str:
+    """What a library raises may have several."""
+    return " ".join(str(fault).split())
 
 
 def _measure(one: Tried, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """One engine tried in a process of its own, so that its memory is its own and an abort ends nobody else.
 
-`main` is what that process does; its argument is the descriptor of its end of a socket.
+`main` is what that process does; its arguments are the descriptor of its end of a socket, and who started it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgecam.capture.images import read_picture
 from edgecam.errors import EdgecamError, UnreadableFrame
 from edgecam.inference.apart import ChildEngine
+from edgecam.inference.bond import end_with
 from edgecam.inference.contract import check_contract
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import Engine, EngineInfo
@@ -138,6 +139,8 @@ def main() -> None:
     """Do what the other end asks for, one thing at a time, until it hangs up."""
     # Ctrl-C is for the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It may be ended in whatever way, and an engine that hangs here would take a core for ever.
+    end_with(int(sys.argv[2]))
     trial = Trial()
     with Connection(int(sys.argv[1])) as line:
         while True:

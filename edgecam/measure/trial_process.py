@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -36,7 +37,7 @@ class TrialProcess(ClosedAfterUse):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
-                [sys.executable, "-c", _MAIN, str(theirs.fileno())],
+                [sys.executable, "-c", _MAIN, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -92,5 +93,11 @@ class TrialProcess(ClosedAfterUse):
             code = self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             return "its process does not answer any more"
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"it ends its process ({how})"
+        return f"it ends its process ({_signal_name(-code) if code < 0 else f'exit code {code}'})"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
