@@ -14,15 +14,12 @@ import cv2
 from edgecam.config.certificates import read_tls
 from edgecam.config.changes import Change, Effect
 from edgecam.config.loader import LoadedConfig
-from edgecam.config.schema import SnapshotsConfig
-from edgecam.pipeline import extras
 from edgecam.pipeline.assembly import Plan
-from edgecam.pipeline.board_watch import BoardWatch
 from edgecam.pipeline.condition import Condition, condition_of, signs_of
 from edgecam.pipeline.engine_worker import EngineWorker
+from edgecam.pipeline.extras import Extras, announcements
 from edgecam.pipeline.remote import Remote
 from edgecam.pipeline.reporting import Reporter
-from edgecam.pipeline.threads import Crew
 from edgecam.pipeline.uplink import Uplink
 from edgecam.pipeline.vitality import Signs
 from edgecam.pipeline.wedges import look_for_wedges, tell_of_wedges
@@ -35,13 +32,10 @@ from edgecam.reports import CameraStats, Notice, Reading
 
 log = logging.getLogger(__name__)
 
-# Together within the 10 s that a stop may take.
+# Together, with those of the extras, within the 10 s that a stop may take.
 _CAPTURE_STOP_S = 2.5
 _ENGINE_STOP_S = 1.5
-_SNAPSHOTS_STOP_S = 0.5
-_HISTORY_STOP_S = 0.5
 _PUBLISH_STOP_S = 3.7
-_METRICS_STOP_S = 0.2
 # What it has to say is no answer to anybody: without it the broker's will says enough.
 _ABANDON_S = 1.5
 _LOOK_S = 0.1
@@ -83,11 +77,11 @@ class Runner:
         self._stop_requested = False
         self._failure: BaseException | None = None
         self._device, self._password = device, password
-        self._snapshot_crew, self._metrics_crew = Crew(self._fail), Crew(self._fail)
-        self._board_crew, self._evidence_crew = Crew(self._fail), Crew(self._fail)
-        self._evidence = extras.evidence(loaded.config, history, self.tell)
-        self._metering = extras.metering(loaded.config, self.read, self.tell)
-        witness = Witnesses([*witnesses, *([self._metering] if self._metering else [])])
+        self._extras = Extras(
+            loaded.config, history, tell=self.tell, read=self.read, engines=self._engines, fail=self._fail
+        )
+        evidence, metering = self._extras.evidence, self._extras.metering
+        witness = Witnesses([*witnesses, *([metering] if metering else [])])
         self._uplink = Uplink(
             loaded.config.mqtt,
             device=device,
@@ -95,28 +89,27 @@ class Runner:
             tls=read_tls(loaded.config.mqtt, loaded.folder),
             heartbeat=self._heartbeat,
             fail=self._fail,
-            announcements=extras.announcements(loaded.config, device),
+            announcements=announcements(loaded.config, device),
             cameras=[camera.camera for camera in plan.cameras],
             outbox=outbox,
             witness=witness if witnesses else None,
             instance=instance,
-            decided=self._evidence.decided if self._evidence else None,
+            decided=evidence.decided if evidence else None,
         )
-        self._board = BoardWatch(self.tell, self._engines)
         self._reporter = Reporter(
             plan,
             self._uplink.publisher,
-            board=self._board.stats,
-            history=self._evidence.stats if self._evidence else None,
+            board=self._extras.board.stats,
+            history=evidence.stats if evidence else None,
         )
         mqtt = loaded.config.mqtt
-        self._snapshots = extras.snapshots(mqtt.snapshots, plan, self._uplink.publisher)
+        snapshots = self._extras.make_snapshots(mqtt.snapshots, plan, self._uplink.publisher)
         self._workers = Workforce(
             loaded,
             plan,
             self._uplink.publisher,
-            snapshots=self._snapshots,
-            evidence=self._evidence,
+            snapshots=snapshots,
+            evidence=evidence,
             witness=witness,
             fail=self._fail,
             engines_changed=self.engines_changed,
@@ -129,7 +122,7 @@ class Runner:
             allowed=[Command(word) for word in mqtt.commands],
             openings=self._workers.openings,
             switches=self._uplink.store,
-            snapshots=self._snapshots,
+            snapshots=snapshots,
             reload=reload,
         )
         for topic_filter in self._remote.filters:
@@ -146,13 +139,7 @@ class Runner:
         gc.freeze()
         self._uplink.start()
         self._remote.open()
-        if self._snapshots is not None:
-            self._snapshot_crew.start("snapshots", self._snapshots.run)
-        if self._evidence is not None:
-            self._evidence_crew.start("history", self._evidence.run)
-        if self._metering is not None:
-            self._metrics_crew.start("metrics", self._metering.run)
-        self._board_crew.start("board", self._board.run)
+        self._extras.start()
         self._workers.start()
 
     def wait(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -179,17 +166,9 @@ class Runner:
         """Stop in the order of a frame's life, each step with a deadline."""
         log.info("stopping")
         gc.unfreeze()
-        self._board.close()
-        if self._metering is not None:
-            self._metering.close()
-            self._metrics_crew.join(timeout_s=_METRICS_STOP_S)
+        self._extras.stop_watching()
         self._workers.stop(capture_s=_CAPTURE_STOP_S, engine_s=_ENGINE_STOP_S)
-        if self._snapshots is not None:
-            self._snapshots.close()
-            self._snapshot_crew.join(timeout_s=_SNAPSHOTS_STOP_S)
-        if self._evidence is not None:
-            self._evidence.close()
-            self._evidence_crew.join(timeout_s=_HISTORY_STOP_S)
+        self._extras.stop_keeping()
         cameras = self._reporter.tell_stats(self._workers.lanes)
         self._uplink.stop(timeout_s=_PUBLISH_STOP_S)
         for name, books in cameras.items():
@@ -244,25 +223,26 @@ class Runner:
         tls = read_tls(loaded.config.mqtt, loaded.folder)
         self._workers.try_engines(loaded, plan)
         mqtt = loaded.config.mqtt
-        self._revise_snapshots(plan, mqtt.snapshots)
+        self._extras.revise_snapshots(mqtt.snapshots, plan, self._uplink.publisher)
+        snapshots = self._extras.snapshots
         reopened = {
             change.keys[1]
             for change in found
             if change.effect is Effect.CAMERA and change.keys[1] in self._workers.lanes
         }
         self._reporter.revise(plan)
-        self._workers.apply(loaded, plan, snapshots=self._snapshots, reopened=reopened)
+        self._workers.apply(loaded, plan, snapshots=snapshots, reopened=reopened)
         self._remote.revise(
             Topics(mqtt.base, device),
             allowed=[Command(word) for word in mqtt.commands],
             openings=self._workers.openings,
-            snapshots=self._snapshots,
+            snapshots=snapshots,
         )
         applied()
         cameras = [camera.camera for camera in plan.cameras]
-        announcements = extras.announcements(loaded.config, device)
+        told = announcements(loaded.config, device)
         if password == self._password and all(change.effect is not Effect.LINK for change in found):
-            self._uplink.revise(mqtt, cameras=cameras, announcements=announcements)
+            self._uplink.revise(mqtt, cameras=cameras, announcements=told)
         else:
             self._uplink.remake(
                 mqtt,
@@ -270,7 +250,7 @@ class Runner:
                 password=password,
                 tls=tls,
                 cameras=cameras,
-                announcements=announcements,
+                announcements=told,
                 handlers=dict.fromkeys(self._remote.filters, self._remote.hear),
             )
             for lane in self._workers.lanes.values():
@@ -278,18 +258,6 @@ class Runner:
         self._password = password
         self._remote.open()
         self.engines_changed()
-
-    def _revise_snapshots(self, plan: Plan, config: SnapshotsConfig) -> None:
-        if self._snapshots is not None and config.enabled:
-            views = {camera.camera: camera.view for camera in plan.cameras}
-            self._snapshots.revise(views, keep_s=config.keep_s)
-        elif self._snapshots is not None:
-            # Its thread takes back what is shown, and ends.
-            self._snapshots.close()
-            self._snapshots = None
-        elif (fresh := extras.snapshots(config, plan, self._uplink.publisher)) is not None:
-            self._snapshots = fresh
-            self._snapshot_crew.start("snapshots", fresh.run)
 
     def read(self) -> Reading:
         """How all of it is now; for any thread, once all is built."""
