@@ -30,6 +30,12 @@ from edgecam.cli_options import (
     BenchSize,
     BenchThreads,
     Config,
+    EvalAgainst,
+    EvalDask,
+    EvalPictures,
+    EvalPrecision,
+    EvalProcesses,
+    EvalScores,
     HistoryFolder,
     HistorySince,
     Labels,
@@ -152,6 +158,41 @@ def classify(
         engine=engine,
         threads=threads,
         as_json=as_json,
+    )
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A model directory, a bare .tflite or .onnx, or a shipped model's name.")
+    ],
+    pictures: EvalPictures,
+    *,
+    against: EvalAgainst = None,
+    labels: Labels = None,
+    mean: Mean = None,
+    std: Std = None,
+    precision: EvalPrecision = 0.95,
+    engine: Annotated[str, typer.Option(help="What runs it, as for classify; auto: by the file.")] = "auto",
+    processes: EvalProcesses = None,
+    dask: EvalDask = None,
+    save_scores: EvalScores = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good a model is on labelled pictures."""
+    from edgecam.commands.evaluate import Bare, Means, Output
+    from edgecam.commands.evaluate import evaluate as command
+
+    if processes and dask:
+        raise UsageError("--processes: is for this machine, --dask for a cluster; give one of them")
+    command(
+        model,
+        pictures,
+        against=against,
+        bare=Bare(labels, _numbers(mean, "--mean"), _numbers(std, "--std")),
+        means=Means(engine, processes, dask),
+        precision=precision,
+        output=Output(as_json=as_json, scores=save_scores),
     )
 
 

@@ -123,6 +123,33 @@ WatchCert = Annotated[
 ]
 WatchKey = Annotated[Path | None, typer.Option(help="The private key of --cert.")]
 
+EvalPictures = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder of folders called as the labels or groups that their pictures show, or a CSV with the "
+        "columns path,label."
+    ),
+]
+EvalAgainst = Annotated[
+    str | None, typer.Option(help="Another model, compared on the same pictures.", metavar="MODEL2")
+]
+EvalPrecision = Annotated[
+    float, typer.Option(help="For which thresholds are suggested.", min=0.01, max=1, metavar="SHARE")
+]
+EvalProcesses = Annotated[
+    int | None, typer.Option(help="So many side by side; default: by cores and pictures.", min=1, max=256)
+]
+EvalDask = Annotated[
+    str | None,
+    typer.Option(
+        help="Let the workers of a Dask cluster do it; they see the pictures under the same paths.",
+        metavar="tcp://HOST:PORT",
+    ),
+]
+EvalScores = Annotated[
+    Path | None, typer.Option("--save-scores", help="Keep what MODEL said, as a NumPy archive (.npz).")
+]
+
 
 def numbers(text: str | None, option: str) -> list[float] | None:
     """What --mean and --std say: one number, or one for each colour.

@@ -1,0 +1,162 @@
+"""`edgecam eval`: how good a model is on labelled pictures, by the path that a camera's frames take."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgecam.commands.classify import load_classifier
+from edgecam.commands.consoles import error_console
+from edgecam.commands.evaluate_view import show_evaluation
+from edgecam.errors import SourceError, UsageError
+from edgecam.evaluation.pictures import PictureSet, read_picture_set
+from edgecam.evaluation.report import Evaluated, evaluation_report
+from edgecam.evaluation.scores import score_pictures
+from edgecam.evaluation.scores_file import save_scores
+from edgecam.model.model import Model
+from edgecam.model.store import find_model
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """What is said of a bare file, as for `bare_model`."""
+
+    labels: Path | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the pictures are scored with."""
+
+    engine: str
+    processes: int | None
+    """None: by the cores and the number of pictures."""
+    dask: str | None
+    """A scheduler's address; None: this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What becomes of the result."""
+
+    as_json: bool
+    scores: Path | None
+    """Where what the first model said is kept."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a file that could not be written, before minutes are spent on it."""
+        path = self.scores
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise UsageError(f"--save-scores: {path} cannot be written: name a file in a folder that exists")
+
+
+def evaluate(
+    model: str,
+    pictures: Path,
+    *,
+    against: str | None,
+    bare: Bare,
+    means: Means,
+    precision: float,
+    output: Output,
+) -> None:
+    """Score labelled pictures, and print what that says of a model, or of two.
+
+    Args:
+        model: a model directory, a bare file, or a shipped model's name.
+        pictures: a folder of class folders, or a CSV.
+        against: another model that is compared with it; None: none is.
+        bare: for bare files.
+        means: what does the work.
+        precision: for which thresholds are suggested, 0..1.
+        output: what becomes of the result.
+
+    Raises:
+        ModelError, EngineError: a model cannot be used.
+        SourceError: the pictures cannot be used.
+    """
+    models = _load([model] if against is None else [model, against], bare)
+    sets = _read_sets(pictures, models)
+    evaluated = []
+    for loaded, of_model in zip(models, sets, strict=True):
+        with _progress_bar(loaded.name) as told:
+            scores = score_pictures(
+                loaded, of_model, processes=means.processes, engine=means.engine, dask=means.dask, told=told
+            )
+        evaluated.append(Evaluated(loaded, of_model, scores))
+    _tell_what_is_missing(evaluated[0])
+    if output.scores is not None:
+        save_scores(evaluated[0].scores, output.scores)
+    report = evaluation_report(str(pictures), evaluated, precision=precision)
+    if output.as_json:
+        print(json.dumps(report, indent=2, allow_nan=False))
+    else:
+        show_evaluation(report)
+
+
+def _load(names: Sequence[str], bare: Bare) -> list[Model]:
+    """The models; what is said of bare files is for those alone, and refused where there are none."""
+    are_folders = [find_model(name, folder=Path()).is_dir() for name in names]
+    models = []
+    for name, is_folder in zip(names, are_folders, strict=True):
+        said = Bare() if is_folder and not all(are_folders) else bare
+        models.append(load_classifier(name, labels=said.labels, mean=said.mean, std=said.std))
+    return models
+
+
+def _read_sets(path: Path, models: Sequence[Model]) -> list[PictureSet]:
+    """The pictures in each model's labels, all of which have to mean the same."""
+    first = models[0]
+    sets = [_read_set(path, model, _groups_of(model, first)) for model in models]
+    for model, other in zip(models[1:], sets[1:], strict=True):
+        for one, same in zip(sets[0].pictures, other.pictures, strict=True):
+            meant, found = sets[0].labels[one.label], other.labels[same.label]
+            if meant != found:
+                raise SourceError(
+                    f'{path}: {sets[0].name_of(one)} is "{meant}" to {first.name}, and "{found}" to '
+                    f"{model.name}: their labels differ; name labels in the place of numbers"
+                )
+    return sets
+
+
+def _read_set(path: Path, model: Model, groups: Mapping[str, Sequence[int]]) -> PictureSet:
+    return read_picture_set(
+        path, labels=model.labels, groups=groups, offset=model.card.output.background_offset
+    )
+
+
+def _groups_of(model: Model, first: Model) -> Mapping[str, Sequence[int]]:
+    """A bare file has none, but may have the labels of a model that does."""
+    return model.groups or (first.groups if model.labels == first.labels else {})
+
+
+def _tell_what_is_missing(evaluated: Evaluated) -> None:
+    """Pictures that are not in the figures, by name."""
+    faults = [one.fault for one in evaluated.scores.unreadable]
+    faults += [
+        f"{file}: is no picture by its ending, and was left out" for file in evaluated.pictures.left_out
+    ]
+    for fault in faults[:_MOST_NAMED]:
+        print(fault, file=sys.stderr)
+    if len(faults) > _MOST_NAMED:
+        print(f"and {len(faults) - _MOST_NAMED} more; --json names all", file=sys.stderr)
+
+
+@contextmanager
+def _progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """On stderr, when that is a terminal; nothing else."""
+    console = error_console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

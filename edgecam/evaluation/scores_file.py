@@ -1,0 +1,60 @@
+"""Scores as a file, to be looked at again without running the network: a NumPy archive without pickles."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from edgecam.errors import EdgecamError, UsageError
+from edgecam.evaluation.scores import Scores
+
+
+def save_scores(scores: Scores, path: Path) -> None:
+    """Write `labels`, `names`, `truth`, `probabilities` and `engine`; the file appears whole.
+
+    Raises:
+        EdgecamError: it cannot be written.
+    """
+    beginning = path.with_name(f".{path.name}.part")
+    try:
+        with beginning.open("wb") as file:
+            np.savez_compressed(
+                file,
+                labels=np.array(scores.labels, np.str_),
+                names=np.array(scores.names, np.str_),
+                truth=scores.truth,
+                probabilities=scores.probabilities,
+                engine=np.array(scores.engine, np.str_),
+            )
+        beginning.replace(path)
+    except OSError as error:
+        beginning.unlink(missing_ok=True)
+        raise EdgecamError(f"{path}: cannot be written ({error.strerror}); check folder and space") from error
+
+
+def load_scores(path: Path) -> Scores:
+    """Read what `save_scores` has written.
+
+    Raises:
+        UsageError: it is no such file.
+    """
+    try:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            scores = Scores(
+                labels=tuple(archive["labels"].tolist()),
+                names=tuple(archive["names"].tolist()),
+                truth=np.asarray(archive["truth"], np.int64),
+                probabilities=np.asarray(archive["probabilities"], np.float32),
+                engine=str(archive["engine"]),
+            )
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path}: is no file of `edgecam eval --save-scores`") from error
+    wanted = (len(scores.names), len(scores.labels))
+    if scores.probabilities.shape != wanted or scores.truth.shape != wanted[:1]:
+        raise UsageError(f"{path}: is damaged: its arrays do not fit each other; save the scores again")
+    return scores
