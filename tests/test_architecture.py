@@ -62,7 +62,7 @@ ROOMS = {
         "numpy",
     ),
     "evaluation": room(
-        "records reports errors config clock capture model vision inference decision pipeline",
+        "records reports errors config clock capture model vision inference decision pipeline measure",
         "numpy cv2 dask distributed",
     ),
     "compress": room(
@@ -92,7 +92,7 @@ PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
     "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
     "model.card_text", "model.network", "model.counts", "model.layers", "model.arena",
-    "model.onnx_call", "model.onnx_moves", "model.onnx_rules", "model.onnx_shapes", "publish.topics",
+    "model.onnx_call", "model.onnx_moves", "model.onnx_rules", "model.onnx_shapes", "model.onnx_values", "publish.topics",
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",

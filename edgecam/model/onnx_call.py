@@ -47,10 +47,14 @@ class Call:
 
     def integers(self, place: int) -> tuple[int, ...]:
         """The values of an input."""
+        return tuple(int(value) for value in self.value(place).flat)
+
+    def value(self, place: int) -> Values:
+        """The values of an input in its shape."""
         found = self.values[place] if place < len(self.values) else None
         if found is None:
             raise Unknown
-        return tuple(int(value) for value in found)
+        return found
 
     def number(self, name: str, default: int) -> int:
         """An attribute of one integer."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from math import isfinite
+
+import numpy as np
 
 from edgecam.errors import ModelError
 from edgecam.model.network import Operator, Subgraph, Tensor
 from edgecam.model.onnx_shapes import Node, fill_shapes
-from edgecam.model.onnx_tensors import Values, as_picture, read_constant, read_end, read_values
+from edgecam.model.onnx_tensors import MOST_VALUES, Values, as_picture, read_constant, read_end, read_values
 from edgecam.model.protobuf import Field, block, fields_of, messages, numbers, text
 
 SUFFIX = ".onnx"
-_MOST_NUMBERS = 64
 # They move values and change none.
 _MOVERS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Identity"})
 # Which inputs are weights or biases, whatever their dtype; the others are scales and zero points.
@@ -108,7 +108,7 @@ def _constants(
 
 
 def _node(fields: Sequence[Field], places: dict[str, int]) -> Node:
-    """NodeProto: 1 input, 2 output, 4 op_type, 5 attribute; in that 1 name, 3 i, 4 s, 8 ints.
+    """NodeProto: 1 input, 2 output, 4 op_type, 5 attribute.
 
     Args:
         fields: of the node.
@@ -122,8 +122,7 @@ def _node(fields: Sequence[Field], places: dict[str, int]) -> Node:
     integers, words = {}, {}
     for attribute in messages(fields, 5):
         name = next((text(value) for number, value in attribute if number == 1), "")
-        listed = (item for number, value in attribute if number in {3, 8} for item in numbers(value))
-        if found := tuple(islice(listed, _MOST_NUMBERS)):
+        if found := _integers(attribute):
             integers[name] = found
         for number, value in attribute:
             if number == 4:  # noqa: PLR2004
@@ -135,6 +134,17 @@ def _node(fields: Sequence[Field], places: dict[str, int]) -> Node:
         outputs=tuple(places[name] for name in outs if name),
     )
     return Node(step, integers, words)
+
+
+def _integers(attribute: Sequence[Field]) -> tuple[int, ...]:
+    """AttributeProto: 3 i, 5 t, 8 ints; empty: it has none, or too many."""
+    for fields in messages(attribute, 5):
+        values = read_values(fields, read_constant(fields))
+        if values is not None and values.dtype.kind in "iu":
+            return tuple(int(value) for value in values.flat)
+    listed = (item for number, value in attribute if number in {3, 8} for item in numbers(value))
+    found = tuple(islice(listed, MOST_VALUES + 1))
+    return found if len(found) <= MOST_VALUES else ()
 
 
 def _unknown(name: str) -> Tensor:
@@ -160,14 +170,20 @@ def _give_scales(tensors: list[Tensor], steps: Sequence[Operator], values: Mappi
         ends = {"DequantizeLinear": step.inputs, "QuantizeLinear": step.outputs}.get(step.name)
         if not ends or len(step.inputs) < 2:  # noqa: PLR2004 - values, scale, zero point
             continue
-        scale = values.get(step.inputs[1], ())
-        zero_point = values.get(step.inputs[2], ()) if len(step.inputs) > 2 else (0,)  # noqa: PLR2004
-        # A damaged file may have an infinite zero point.
-        if len(scale) == len(zero_point) == 1 and isfinite(zero_point[0]):
-            place: int | None = ends[0]
-            while place is not None and place >= 0:
-                tensors[place] = replace(tensors[place], scales=scale, zero_points=(int(zero_point[0]),))
-                place = sources.pop(place, None)
+        scale = values.get(step.inputs[1])
+        zero_point = values.get(step.inputs[2]) if len(step.inputs) > 2 else np.zeros(1)  # noqa: PLR2004
+        if (
+            scale is None
+            or zero_point is None
+            or not scale.size == zero_point.size == np.isfinite(zero_point).sum() == 1
+        ):
+            continue
+        place: int | None = ends[0]
+        while place is not None and place >= 0:
+            tensors[place] = replace(
+                tensors[place], scales=(float(scale.flat[0]),), zero_points=(int(zero_point.flat[0]),)
+            )
+            place = sources.pop(place, None)
 
 
 def _stored_tensors(model: Sequence[Field]) -> Iterator[list[Field]]:

@@ -91,10 +91,8 @@ def resize(call: Call) -> Shape:
     shape = call.shape()
     if len(call.values) > 3 and call.values[3] is not None:  # noqa: PLR2004 - picture, roi, scales, sizes
         return call.integers(3)
-    scales = call.values[1 if call.operator == "Upsample" else 2]
-    if scales is None:
-        raise Unknown
-    return tuple(floor(size * scale) for size, scale in zip(shape, scales, strict=True))
+    scales = call.value(1 if call.operator == "Upsample" else 2)
+    return tuple(floor(size * float(scale)) for size, scale in zip(shape, scales.flat, strict=True))
 
 
 def cut(call: Call) -> Shape:

@@ -6,18 +6,22 @@ What ends up without a shape stays unknown, and so does all that follows from it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+
+import numpy as np
 
 from edgecam.model import onnx_moves as moves
 from edgecam.model import onnx_rules as rules
 from edgecam.model.network import Operator, Tensor
 from edgecam.model.onnx_call import Call, Shape, Unknown
-from edgecam.model.onnx_tensors import MOST_AXES, Values, dtype_of
+from edgecam.model.onnx_tensors import MOST_AXES, MOST_VALUES, Values, dtype_of
+from edgecam.model.onnx_values import VALUES, measured
 
 # What a node says that is none: too few attributes, inputs of the wrong number of axes, a step of nothing.
 _NONSENSE = (Unknown, IndexError, KeyError, ValueError, ZeroDivisionError, OverflowError)
-_MOST_LENGTH, _MOST_VALUES = 2**31, 64
+_MOST_LENGTH = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,52 +108,20 @@ def _dtypes(node: Node, tensors: Sequence[Tensor]) -> tuple[str, ...]:
 
 
 def _note_values(node: Node, tensors: Sequence[Tensor], values: dict[int, Values]) -> None:
-    """Work out short lists of numbers, since shapes are often put together by nodes of their own."""
+    """Work out short lists of numbers: shapes and paddings are often put together by nodes of their own."""
     step = node.step
-    if step.name not in _VALUES or len(step.outputs) != 1:
+    if step.name not in VALUES or len(step.outputs) != 1:
         return
-    try:
-        result = _VALUES[step.name](_call(node, tensors, values))
-    except _NONSENSE:
+    made = tensors[step.outputs[0]]
+    if not _is_known(made) or made.elements > MOST_VALUES:
         return
-    if len(result) <= _MOST_VALUES:
-        values[step.outputs[0]] = result
+    with np.errstate(all="ignore"), suppress(*_NONSENSE):
+        values[step.outputs[0]] = VALUES[step.name](_call(node, tensors, values)).reshape(made.shape)
 
 
-def _copied(call: Call) -> Values:
-    if call.values[0] is None:
-        raise Unknown
-    return call.values[0]
-
-
-def _gathered(call: Call) -> Values:
-    source = _copied(call)
-    return tuple(source[index] for index in call.integers(1))
-
-
-def _joined(call: Call) -> Values:
-    return tuple(value for place in range(len(call.values)) for value in call.integers(place))
-
-
-def _cut(call: Call) -> Values:
-    start, end, *step = (call.integers(place)[0] for place in range(1, len(call.values)) if place != 3)  # noqa: PLR2004
-    return _copied(call)[slice(start, end, *step[:1])]
-
-
-def _measured(call: Call) -> Values:
-    return call.shape()[slice(call.number("start", 0), call.numbers.get("end", (None,))[0])]
-
-
-_VALUES: dict[str, Callable[[Call], Values]] = {
-    "Shape": _measured,
-    "Gather": _gathered,
-    "Concat": _joined,
-    "Slice": _cut,
-    **dict.fromkeys(("Identity", "Cast", "Squeeze", "Unsqueeze"), _copied),
-}
 _DTYPES: dict[str, tuple[str, ...]] = {
     "DynamicQuantizeLinear": ("uint8", "float32", "uint8"),
-    **dict.fromkeys(("Shape", "ArgMax", "ArgMin"), ("int64",)),
+    **dict.fromkeys(("Shape", "ArgMax", "ArgMin", "ConstantOfShape"), ("int64",)),
     **dict.fromkeys(("ConvInteger", "MatMulInteger"), ("int32",)),
     **dict.fromkeys(("Equal", "Greater", "Less", "Not"), ("bool",)),
 }
@@ -181,13 +153,14 @@ RULES: dict[str, Callable[[Call], Shape]] = {
     "QLinearMul": rules.elementwise_quantized,
     "QLinearGlobalAveragePool": rules.global_pool,
     "Concat": moves.concat,
+    "ConstantOfShape": lambda call: call.integers(0),
     "Flatten": moves.flatten,
     "Gather": moves.gather,
     "Pad": moves.pad,
     "Reshape": moves.reshape,
     "Resize": moves.resize,
     "Upsample": moves.resize,
-    "Shape": lambda call: (len(_measured(call)),),
+    "Shape": lambda call: (len(measured(call)),),
     "Slice": moves.cut,
     "Squeeze": moves.squeeze,
     "Transpose": moves.transpose,

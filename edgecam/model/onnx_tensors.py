@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from struct import calcsize, unpack
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecam.model.network import Tensor
 from edgecam.model.protobuf import Field, block, fields_of, messages, numbers, text
@@ -17,16 +20,17 @@ FREE = -1
 """The length of an axis that the file leaves open."""
 MOST_AXES = 16
 """No network for a camera has more; a damaged file may, and would keep the reader busy."""
-_PICTURE_AXES = 4
+_PICTURE_AXES, _TOO_LARGE = 4, 2**63
 _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 21: "uint4", 22: "int4",
 }  # fmt: skip
-_FORMATS = {"float32": "f", "int8": "b", "uint8": "B", "int32": "i", "int64": "q"}
-# Shapes, axes and paddings are shorter; weights are longer, and nobody asks for their values.
-_MOST_VALUES, _MOST_VALUE_BYTES = 64, 1000
+_FORMATS = {"float32": "<f4", "int8": "<i1", "uint8": "<u1", "int32": "<i4", "int64": "<i8"}
+MOST_VALUES = 64
+"""Shapes, axes and paddings are shorter; weights are longer, and nobody asks for their values."""
 
-Values = tuple[float, ...]
+Values = NDArray[Any]
+"""Those of a short constant, in its shape."""
 
 
 def channels_first(shape: Sequence[int]) -> bool:
@@ -54,17 +58,18 @@ def read_values(fields: Sequence[Field], tensor: Tensor) -> Values | None:
 
     4 float_data, 5 int32_data, 7 int64_data, 9 raw_data.
     """
-    kind = _FORMATS.get(tensor.dtype)
-    if kind is None or not 0 < tensor.elements <= _MOST_VALUES:
+    dtype = _FORMATS.get(tensor.dtype)
+    if dtype is None or not 0 < tensor.elements <= MOST_VALUES:
         return None
-    fmt = f"<{tensor.elements}{kind}"
+    size_bytes = np.dtype(dtype).itemsize * tensor.elements
     blocks = (block(value) for number, value in fields if number in {4, 9})
-    raw = b"".join(value[:_MOST_VALUE_BYTES] for value in blocks)
-    if len(raw) == calcsize(fmt):
-        return unpack(fmt, raw)
+    raw = b"".join(value[:size_bytes] for value in blocks)
+    if len(raw) == size_bytes:
+        return np.frombuffer(raw, dtype).reshape(tensor.shape)
     listed = (item for number, value in fields if number in {5, 7} for item in numbers(value))
-    values = tuple(islice(listed, _MOST_VALUES + 1))
-    return values if len(values) == tensor.elements else None
+    values = list(islice(listed, MOST_VALUES + 1))
+    is_sound = len(values) == tensor.elements and all(abs(value) < _TOO_LARGE for value in values)
+    return np.array(values, np.int64).reshape(tensor.shape) if is_sound else None
 
 
 def read_end(end: memoryview) -> Tensor:

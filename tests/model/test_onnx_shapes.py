@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,11 +33,15 @@ def node(name: str, inputs: int, **attributes: Any) -> Node:
 
 
 def shape_of(
-    name: str, *shapes: tuple[int, ...] | None, values: dict[int, Values] | None = None, **attributes: Any
+    name: str,
+    *shapes: tuple[int, ...] | None,
+    values: dict[int, tuple[float, ...]] | None = None,
+    **attributes: Any,
 ) -> tuple[int, ...] | None:
     """What comes out of an operator; None if that cannot be told."""
     tensors = [UNKNOWN if shape is None else tensor(*shape) for shape in shapes]
-    *_, made = fill_shapes([*tensors, UNKNOWN], [node(name, len(tensors), **attributes)], values or {})
+    known = {place: np.array(value) for place, value in (values or {}).items()}
+    *_, made = fill_shapes([*tensors, UNKNOWN], [node(name, len(tensors), **attributes)], known)
     return made.shape if made.dtype != "unknown" else None
 
 
@@ -94,7 +99,7 @@ def test_shapes_are_those_worked_out_by_hand(
     ],
 )
 def test_newer_files_have_sizes_and_axes_as_inputs(
-    name: str, first: tuple[int, ...], values: dict[int, Values], expected: tuple[int, ...] | None
+    name: str, first: tuple[int, ...], values: dict[int, tuple[float, ...]], expected: tuple[int, ...] | None
 ) -> None:
     """Constants are read; if they are computed in a way that is not followed, nothing is guessed."""
     assert shape_of(name, first, (2,), values=values) == expected
@@ -108,7 +113,7 @@ def test_resizing_takes_sizes_or_factors() -> None:
 
 def test_a_shape_that_nodes_put_together_is_followed() -> None:
     """Exporters flatten by asking for the batch and joining it with -1."""
-    tensors = [tensor(1, 8, 2, 2), tensor(1, dtype="int64"), tensor(1, dtype="int64"), *[UNKNOWN] * 5]
+    tensors = [tensor(1, 8, 2, 2), tensor(dtype="int64"), tensor(1, dtype="int64"), *[UNKNOWN] * 5]
 
     def step(name: str, inputs: tuple[int, ...], output: int, **attributes: tuple[int, ...]) -> Node:
         return Node(Operator(name, custom=False, inputs=inputs, outputs=(output,)), attributes)
@@ -116,12 +121,35 @@ def test_a_shape_that_nodes_put_together_is_followed() -> None:
     nodes = [
         step("Shape", (0,), 3),
         step("Gather", (3, 1), 4, axis=(0,)),
-        step("Unsqueeze", (4, 1), 5),
+        step("Unsqueeze", (4,), 5, axes=(0,)),
         step("Concat", (5, 2), 6, axis=(0,)),
         step("Reshape", (0, 6), 7),
     ]
-    *_, made = fill_shapes(tensors, nodes, {1: (0,), 2: (-1,)})
+    *_, made = fill_shapes(tensors, nodes, {1: np.array(0), 2: np.array([-1])})
     assert (made.shape, made.dtype) == ((1, 32), "float32")
+
+
+def test_a_padding_that_nodes_put_together_is_followed() -> None:
+    """PyTorch pads by a list of pairs from the last axis on, filled up, turned round and transposed."""
+    constants = {1: [4], 2: [2, 3, 0, 1], 3: [-1, 2], 4: [-1], 5: [-(2**63) + 1], 6: [0]}
+    steps: list[tuple[str, tuple[int, ...], dict[str, tuple[int, ...]]]] = [
+        ("ConstantOfShape", (1,), {}),
+        ("Concat", (2, 7), {"axis": (0,)}),
+        ("Reshape", (8, 3), {}),
+        ("Slice", (9, 4, 5, 6, 4), {}),
+        ("Transpose", (10,), {"perm": (1, 0)}),
+        ("Reshape", (11, 4), {}),
+        ("Cast", (12,), {"to": (7,)}),
+        ("Pad", (0, 13), {}),
+    ]
+    nodes = [
+        Node(Operator(name, custom=False, inputs=inputs, outputs=(place,)), attributes)
+        for place, (name, inputs, attributes) in enumerate(steps, 7)
+    ]
+    stored = (tensor(len(values), dtype="int64") for values in constants.values())
+    values = {place: np.array(found) for place, found in constants.items()}
+    found = fill_shapes([tensor(1, 3, 8, 8), *stored, *[UNKNOWN] * 8], nodes, values)
+    assert found[-1].shape == (1, 3, 8 + 0 + 1, 8 + 2 + 3)
 
 
 @given(
@@ -189,7 +217,7 @@ numbers = st.one_of(st.integers(-3, 5), st.sampled_from([2**31, 2**62, -(2**63)]
     shapes=st.lists(st.lists(st.integers(0, 2**40), max_size=5), min_size=1, max_size=5),
     values=st.dictionaries(
         st.integers(0, 4),
-        st.lists(st.one_of(numbers, st.floats()), min_size=1, max_size=5).map(tuple),
+        st.one_of(st.lists(numbers, min_size=1, max_size=5), st.lists(st.floats(), min_size=1, max_size=5)),
     ),
     attributes=st.dictionaries(
         st.sampled_from(["axis", "axes", "perm", "pads", "strides", "kernel_shape", "split", "to", "end"]),
@@ -197,11 +225,16 @@ numbers = st.one_of(st.integers(-3, 5), st.sampled_from([2**31, 2**62, -(2**63)]
     ),
 )
 def test_nonsense_leaves_a_shape_unknown(
-    name: str, shapes: list[list[int]], values: dict[int, Values], attributes: dict[str, tuple[int, ...]]
+    name: str,
+    shapes: list[list[int]],
+    values: dict[int, list[float]],
+    attributes: dict[str, tuple[int, ...]],
 ) -> None:
     """Whatever a damaged file says, the reader goes on, and no tensor has a length that none can have."""
     tensors = [*(tensor(*shape) for shape in shapes), UNKNOWN]
-    made = fill_shapes(tensors, [node(name, len(shapes), **attributes)], values)[-1]
+    known: dict[int, Values] = {place: np.array(value) for place, value in values.items()}
+    nodes = [node(name, len(shapes), **attributes), node("Identity", len(shapes) + 1)]
+    made = fill_shapes([*tensors, UNKNOWN], nodes, known)[-2]
     assert all(0 <= size < 2**31 for size in made.shape)
 
 
