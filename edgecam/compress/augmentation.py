@@ -24,6 +24,9 @@ class Augmentation:
     """Brightness, contrast and saturation are each changed by a factor of up to 1 plus or minus this."""
 
 
+LIGHT = Augmentation()
+
+
 def augmented(pixels: Tensor, how: Augmentation, chance: torch.Generator) -> Tensor:
     """Change each picture by itself.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everyone gives it
 from torch import Tensor, nn
 
-from edgecam.compress.tensors import UNLABELLED, Batch, Batches, PictureTensors, as_float, normalised
+from edgecam.compress.tensors import UNLABELLED, Batch, PictureTensors, as_float, normalised
 from edgecam.errors import EdgecamError
 
 Loss = Callable[[Tensor, Batch], Tensor]
@@ -35,14 +36,28 @@ class Progress:
     """The share of this epoch's labelled pictures so far that were told rightly, as augmented."""
     checked: float | None = None
     """The share of the pictures kept for checking that are told rightly; only at an epoch's end."""
+    stage: str = "learning"
+    """What this is a part of."""
 
 
 Told = Callable[[Progress], None]
 
 
+class Source(Protocol):
+    """Where batches come from: `tensors.Batches`, or another that has them."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        ...
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch, counted from 0."""
+        ...
+
+
 def fit(
     network: nn.Module,
-    batches: Batches,
+    batches: Source,
     *,
     epochs: int,
     learning_rate: float,

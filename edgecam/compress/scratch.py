@@ -1,0 +1,61 @@
+"""A classifier taught from nothing but labelled pictures."""
+
+from __future__ import annotations
+
+from edgecam.compress.checkpoint import Checkpoint, step_record
+from edgecam.compress.design import Design
+from edgecam.compress.held_out import check_classes
+from edgecam.compress.learning import Learning, learn, picture_facts, settings_record
+from edgecam.compress.network import build
+from edgecam.compress.tensors import PictureTensors
+from edgecam.compress.training import Told
+from edgecam.errors import UsageError
+
+PLAIN_MEAN = (127.0, 127.0, 127.0)
+PLAIN_STD = (128.0, 128.0, 128.0)
+"""With these an int8 input is the pixel with its highest bit turned: the cheapest there is."""
+
+
+def train(
+    design: Design,
+    pictures: PictureTensors,
+    settings: Learning,
+    *,
+    seed: int,
+    licence: str,
+    source: str,
+    validation: PictureTensors | None = None,
+    told: Told | None = None,
+) -> Checkpoint:
+    """Teach a network from scratch; arguments and errors as `transfer`, and whose weights they will be.
+
+    Args:
+        design: the network; its side and classes are the pictures'.
+        pictures: at least two of each class.
+        settings: how.
+        seed: of the first weights, the order and the augmentation.
+        licence: SPDX, of the weights.
+        source: where they come from, for the model card.
+        validation: other pictures, to tell the accuracy on.
+        told: hears how it goes.
+    """
+    check_classes(pictures)
+    if (design.side_px, design.classes) != (pictures.side_px, len(pictures.labels)):
+        raise UsageError(
+            f"the network is for {design.classes} classes at {design.side_px} px, the pictures have "
+            f"{len(pictures.labels)} at {pictures.side_px} px; make them agree"
+        )
+    network = build(design, seed=seed)
+    learn(
+        network,
+        pictures,
+        settings,
+        seed=seed,
+        mean=PLAIN_MEAN,
+        std=PLAIN_STD,
+        validation=validation,
+        told=told,
+    )
+    checkpoint = Checkpoint(design, {}, pictures.labels, PLAIN_MEAN, PLAIN_STD, licence, source)
+    facts = picture_facts(network, pictures, validation, PLAIN_MEAN, PLAIN_STD)
+    return checkpoint.then(network, step_record("train", **settings_record(settings), seed=seed, **facts))
