@@ -44,19 +44,24 @@ class Observer(nn.Module):
     limits; while `rounding`, what passes is rounded to the grid.
 
     Args:
+        operator: what makes the activation, as a `.tflite` calls it: `CONV_2D`, …
         momentum: how much of the average stays with each batch, 0 to 1.
     """
 
-    def __init__(self, momentum: float) -> None:
+    def __init__(self, operator: str, momentum: float) -> None:
         super().__init__()
+        self.operator = operator
         self.momentum = momentum
         self.watching = True
         self.rounding = False
+        self.channels = 0
+        """Of the activation that it saw last."""
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """[n, channels, …] to the same."""
+        self.channels = x.shape[1]
         if self.watching and self.training:
             self._watch(x.detach())
         return fake_quantized(x, self.low, self.high) if self.rounding else x

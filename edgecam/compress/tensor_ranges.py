@@ -22,8 +22,9 @@ ADDITION, PRODUCT, MEAN = "ADD", "MUL", "MEAN"
 _CARRIERS = frozenset(
     {"PAD", "PADV2", "RESHAPE", "AVERAGE_POOL_2D", "MAX_POOL_2D", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS"}
 )
-# The int8 kernel of the logistic function has this one: 256 steps from 0.
-_FIXED = {"LOGISTIC": (0.0, 255 / 256)}
+LOGISTIC_RANGE = (0.0, 255 / 256)
+"""The one that the int8 kernel of the logistic function has: 256 steps from 0."""
+_FIXED = {"LOGISTIC": LOGISTIC_RANGE}
 
 
 @dataclass(frozen=True, slots=True)

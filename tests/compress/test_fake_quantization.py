@@ -61,7 +61,7 @@ def test_activations_round_as_in_the_file(low: float, high: float) -> None:
 @pytest.mark.parametrize(("low", "high"), RANGES)
 def test_the_range_that_is_handed_on_makes_the_same_grid(low: float, high: float) -> None:
     """Scale and zero point that the quantizer works out of it are those of training."""
-    observer = Observer(0.9)
+    observer = Observer("ADD", 0.9)
     observer.low.fill_(low)
     observer.high.fill_(high)
     scale = np.float32(max(high - low, 1e-9)) / np.float32(255)
@@ -85,20 +85,20 @@ def test_gradients_pass_rounding_and_stop_at_the_ends() -> None:
 
 def test_an_observer_first_spans_all_then_follows() -> None:
     """Before it rounds, the widest counts; then a moving average, until it is frozen."""
-    observer = Observer(0.75)
+    observer = Observer("ADD", 0.75)
     for high in (4.0, 2.0):
-        observer(torch.tensor([-1.0, high]))
+        observer(torch.tensor([[-1.0, high]]))
     assert (float(observer.low), float(observer.high)) == (-1.0, 4.0)
     observer.rounding = True
-    observer(torch.tensor([-1.0, 8.0]))
+    observer(torch.tensor([[-1.0, 8.0]]))
     assert float(observer.high) == pytest.approx(5.0)
     observer.watching = False
-    observer(torch.tensor([-1.0, 80.0]))
+    observer(torch.tensor([[-1.0, 80.0]]))
     assert float(observer.high) == pytest.approx(5.0)
 
 
 def test_an_observer_learns_nothing_from_evaluation() -> None:
     """Looking at test pictures does not change the network."""
-    observer = Observer(0.75).eval()
-    observer(torch.tensor([-1.0, 80.0]))
+    observer = Observer("ADD", 0.75).eval()
+    observer(torch.tensor([[-1.0, 80.0]]))
     assert (float(observer.low), float(observer.high)) == (0.0, 0.0)
