@@ -104,6 +104,8 @@ def _read_folder(root: Path, naming: Callable[[Collection[str]], Naming]) -> Pic
     for folder, files in inside.items():
         label = _try(names.index_of, folder.name, str(folder), faults)
         those = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+        if label < 0 and those and folder not in {file.parent for file in those}:
+            faults[-1] += f"; or, if the class folders are in there, give {folder}"
         if not those:
             kinds = " ".join(PICTURE_SUFFIXES)
             faults.append(f"{folder}: has no picture ({kinds}); put some in, or remove the folder")

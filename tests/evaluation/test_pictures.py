@@ -114,6 +114,14 @@ def test_an_empty_class_folder_is_refused(tmp_path: Path) -> None:
     assert ".jpg" in fault
 
 
+def test_a_folder_of_sets_is_told_from_a_set(tmp_path: Path) -> None:
+    """Whoever names the folder above is told which to name."""
+    fault = fault_of(touch(tmp_path, "val/tabby/1.jpg", "taby/2.jpg"))
+    assert f'label or group "val"; or, if the class folders are in there, give {tmp_path / "val"}' in fault
+    assert 'did you mean "tabby"?' in fault.splitlines()[0]
+    assert "in there" not in fault.splitlines()[0]
+
+
 def test_many_faults_are_cut_short(tmp_path: Path) -> None:
     """All at once, but not a screen of them."""
     fault = fault_of(touch(tmp_path, *(f"strange{number}/1.jpg" for number in range(9))))
