@@ -36,7 +36,11 @@ _TOOLS = ("edgecam", "torch")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A network with its weights and all that its users have to know of it."""
+    """A network with its weights and all that its users have to know of it.
+
+    Raises:
+        ModelError: there are not as many labels as classes.
+    """
 
     design: Design
     state: Mapping[str, Tensor]
@@ -52,6 +56,12 @@ class Checkpoint:
     """Where the weights come from, for the model card."""
     steps: tuple[Mapping[str, Any], ...] = ()
     """What was done, in order: `step`, its settings, seed, the digest of its pictures, versions of tools."""
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != self.design.classes:
+            raise ModelError(
+                f"the network has {self.design.classes} classes and {len(self.labels)} labels; make them agree"
+            )
 
     def network(self) -> Network:
         """A network of its own with these weights, in evaluation mode.
@@ -130,7 +140,7 @@ def load(folder: Path) -> Checkpoint:
         table = json.loads(path.read_bytes())
         if table["schema"] != _SCHEMA:
             raise ModelError(f"{path}: has schema {table['schema']}, this edgecam reads {_SCHEMA}; update it")
-        checkpoint = Checkpoint(
+        return Checkpoint(
             design=_design(table["design"]),
             state=_weights(folder, table["weights"]),
             labels=tuple(str(label) for label in table["labels"]),
@@ -144,11 +154,6 @@ def load(folder: Path) -> Checkpoint:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror}); check the path") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path}: is damaged ({_first_line(error)}); make it again") from error
-    if len(checkpoint.labels) != checkpoint.design.classes:
-        raise ModelError(
-            f"{path}: {len(checkpoint.labels)} labels for {checkpoint.design.classes} classes; make it again"
-        )
-    return checkpoint
 
 
 def _design(table: Mapping[str, Any]) -> Design:

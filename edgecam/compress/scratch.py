@@ -45,7 +45,8 @@ def train(
             f"the network is for {design.classes} classes at {design.side_px} px, the pictures have "
             f"{len(pictures.labels)} at {pictures.side_px} px; make them agree"
         )
-    network = build(design, seed=seed)
+    fresh = untrained(design, pictures.labels, seed=seed, licence=licence, source=source)
+    network = fresh.network()
     learn(
         network,
         pictures,
@@ -56,6 +57,11 @@ def train(
         validation=validation,
         told=told,
     )
-    checkpoint = Checkpoint(design, {}, pictures.labels, PLAIN_MEAN, PLAIN_STD, licence, source)
     facts = picture_facts(network, pictures, validation, PLAIN_MEAN, PLAIN_STD)
-    return checkpoint.then(network, step_record("train", **settings_record(settings), seed=seed, **facts))
+    return fresh.then(network, step_record("train", **settings_record(settings), seed=seed, **facts))
+
+
+def untrained(design: Design, labels: tuple[str, ...], *, seed: int, licence: str, source: str) -> Checkpoint:
+    """A network that has learnt nothing yet, as a student to be taught; arguments as `train`."""
+    state = build(design, seed=seed).state_dict()
+    return Checkpoint(design, state, labels, PLAIN_MEAN, PLAIN_STD, licence, source)
