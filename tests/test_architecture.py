@@ -82,7 +82,8 @@ ROOMS = {
     "cli_options": room("errors", "typer"),
     "cli_models": room("errors commands cli_options", "typer"),
     "cli_compress": room("errors commands cli_options", "typer"),
-    "cli": room("errors commands cli_options cli_models cli_compress", "typer"),
+    "cli_eval": room("errors commands cli_options", "typer"),
+    "cli": room("errors commands cli_options cli_models cli_compress cli_eval", "typer"),
     "__main__": room("errors cli"),
     "__init__": room(),
 }

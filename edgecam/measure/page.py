@@ -11,7 +11,36 @@ from typing import Any
 from edgecam.measure.plots import Plot
 
 # The browser itself then refuses whatever would reach out.
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY_WITH_SCRIPTS = f"{_POLICY}; script-src 'unsafe-inline'"
+
+
+def document(
+    title: str, parts: Iterable[str], *, style: str = "", comment: str = "", runs_scripts: bool = False
+) -> str:
+    """A whole page in the house's style, which may load nothing.
+
+    Args:
+        title: as text; also the first heading.
+        parts: markup, in which all that is not ours was escaped.
+        style: rules after those of every page.
+        comment: about what is inside, such as a licence.
+        runs_scripts: those that are inside; else none runs.
+    """
+    policy = _POLICY_WITH_SCRIPTS if runs_scripts else _POLICY
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>",
+            f"<!-- {comment}-->" if comment else "",
+            f"<style>{asset('page.css')}{style}</style></head><body>",
+            f"<h1>{escape(title)}</h1>",
+            *parts,
+            "</body></html>",
+        ]
+    )
 
 
 def render_page(report: Mapping[str, Any], plots: Sequence[Plot]) -> str:
@@ -22,15 +51,9 @@ def render_page(report: Mapping[str, Any], plots: Sequence[Plot]) -> str:
         plots: of the same run.
     """
     title = f"edgecam bench: {'the pipeline' if report['kind'] == 'pipeline' else 'a model'}"
-    return "\n".join(
+    return document(
+        title,
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title>",
-            f"<!-- uPlot, which draws the plots:\n{asset('uplot.LICENSE')}-->",
-            f"<style>{asset('uplot.min.css')}{asset('page.css')}</style></head><body>",
-            f"<h1>{title}</h1>",
             _advice(report.get("advice")),
             '<div id="plots"></div>',
             "<h2>Figures</h2><p>The median of the rounds; in brackets the lowest and the highest round.</p>",
@@ -38,8 +61,10 @@ def render_page(report: Mapping[str, Any], plots: Sequence[Plot]) -> str:
             *(_facts(name.capitalize(), report[name]) for name in ("models", "settings", "board", "machine")),
             f'<script type="application/json" id="data">{_json({"report": report, "plots": plots})}</script>',
             f"<script>{asset('uplot.iife.min.js')}</script><script>{asset('page.js')}</script>",
-            "</body></html>",
-        ]
+        ],
+        style=asset("uplot.min.css"),
+        comment=f"uPlot, which draws the plots:\n{asset('uplot.LICENSE')}",
+        runs_scripts=True,
     )
 
 
