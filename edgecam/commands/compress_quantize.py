@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
+from edgecam.commands.compress_source import model_folder, progress_told
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
 from edgecam.compress.quantization import Scheme
 from edgecam.compress.quantized_model import Demands, Quantized, quantize_model
 from edgecam.errors import UsageError
 from edgecam.evaluation.pictures import read_picture_set
-from edgecam.model.add import QUESTIONS, Told, add, unsaid
-from edgecam.model.store import find_model, load_model
+from edgecam.model.add import Told
+from edgecam.model.store import load_model
 
 
 def compress_quantize(
@@ -61,12 +57,12 @@ def compress_quantize(
     if chosen.warning:
         print(chosen.warning, file=sys.stderr)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
-    with _as_folder(find_model(model, folder=Path()), bare) as folder, _progress() as told:
-        card = load_model(folder)
+    with model_folder(model, bare) as folder, progress_told() as told:
         truth = None
         if labelled is not None:
-            offset = card.card.output.background_offset
-            truth = read_picture_set(labelled, labels=card.labels, offset=offset)
+            loaded = load_model(folder)
+            offset = loaded.card.output.background_offset
+            truth = read_picture_set(labelled, labels=loaded.labels, offset=offset)
         made = quantize_model(
             folder,
             out,
@@ -86,40 +82,6 @@ def _scheme(text: str) -> Scheme:
         return Scheme(text)
     except ValueError:
         raise UsageError(f"--scheme: expected one of {', '.join(Scheme)}, got {text!r}") from None
-
-
-@contextmanager
-def _as_folder(place: Path, bare: Told | None) -> Iterator[Path]:
-    """The model directory itself, or one made of a bare file for the time being."""
-    if place.is_dir():
-        if bare is not None and bare != Told():
-            raise UsageError(f"{place} has its own card: change labels, mean, std, licence and source there")
-        yield place
-        return
-    told = bare or Told()
-    if questions := unsaid(place, told):
-        wanted = "".join(f"\n  --{question}: {QUESTIONS[question]}" for question in questions)
-        raise UsageError(f"{place}: does not say all that is needed; give{wanted}")
-    with tempfile.TemporaryDirectory(prefix="edgecam-") as folder:
-        yield add(place, Path(folder), told, name="float", force=False, prove=prove)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
-    """Who is told how far it is; None where nobody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console, transient=True) as progress:
-        tasks = {}
-
-        def told(what: str, done: int, count: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=count)
-            progress.update(tasks[what], completed=done)
-
-        yield told
 
 
 def _lines(made: Quantized) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,12 +55,34 @@ def calibration_inputs(card: InputCard, pictures: Iterable[Path]) -> Iterator[ND
     """
     channels = 1 if card.color is Channels.GRAY else 3
     shape = (1, card.height_px, card.width_px, channels)
-    preprocess = Preprocessor(card, TensorSpec("image", shape, "float32", None, None), View())
+    return tensors_of(card, TensorSpec("image", shape, "float32", None, None), images_of(pictures))
+
+
+def tensors_of(card: InputCard, tensor: TensorSpec, images: Iterable[Image]) -> Iterator[NDArray[Any]]:
+    """Each picture as a network's input, by the live path, in the dtype of `tensor`."""
+    preprocess = Preprocessor(card, tensor, View())
+    for image in images:
+        yield preprocess(image)
+
+
+def images_of(pictures: Iterable[Path]) -> Iterator[Image]:
+    """Picture files as frames; raises UnreadableFrame: one that cannot be read."""
     for path in pictures:
         pixels = read_pixels(path)
         height_px, width_px = pixels.shape[:2]
-        image = Image(pixels, PixelFormat.BGR, width_px=width_px, height_px=height_px)
-        yield np.asarray(preprocess(image), np.float32)
+        yield Image(pixels, PixelFormat.BGR, width_px=width_px, height_px=height_px)
+
+
+def made_images(card: InputCard, count: int) -> Iterator[Image]:
+    """Pictures of soft coloured shapes with some noise, always the same: to compare numbers, not classes."""
+    chance = np.random.default_rng(count)
+    size = (card.width_px, card.height_px)
+    for _ in range(count):
+        coarse = chance.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        soft = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).astype(np.int16)
+        noisy = soft + chance.integers(-12, 13, soft.shape, dtype=np.int16)
+        pixels = noisy.clip(0, 255).astype(np.uint8)
+        yield Image(pixels, PixelFormat.BGR, width_px=card.width_px, height_px=card.height_px)
 
 
 def input_range(card: InputCard) -> tuple[float, float]:

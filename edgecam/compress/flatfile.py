@@ -44,7 +44,7 @@ def tidy(tflite: bytes) -> bytes:
 
     The converter names each tensor after its whole path in torch, and the quantizer appends weights after the
     flatbuffer (`Buffer.offset`), where simple readers do not look: TFLite Micro ends its process on them. Old
-    converters gave tensors of one scale a `quantized_dimension` that they have not; LiteRT refuses those.
+    converters gave biases the `quantized_dimension` of their weights, an axis that they lack: LiteRT refuses it.
 
     Raises:
         ModelError: the model has several graphs, inputs or outputs.
@@ -113,10 +113,8 @@ def only_graph(model: Any) -> Any:
 
 
 def _correct_dimension(tensor: Any) -> None:
-    quantization = tensor.quantization
-    if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
-        return
-    if quantization.quantizedDimension >= max(len(tensor.shape), 1):
+    quantization, axes = tensor.quantization, 0 if tensor.shape is None else len(tensor.shape)
+    if quantization is not None and quantization.quantizedDimension >= max(axes, 1):
         quantization.quantizedDimension = 0
 
 

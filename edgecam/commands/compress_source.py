@@ -1,0 +1,66 @@
+"""A model that is to be compressed: a model directory, or a bare file that becomes one for the time being."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import Progress
+
+from edgecam.commands.consoles import error_console
+from edgecam.commands.proving import prove
+from edgecam.errors import UsageError
+from edgecam.model.add import QUESTIONS, Told, add, unsaid
+from edgecam.model.store import find_model
+
+
+@contextmanager
+def model_folder(
+    model: str, bare: Told | None, *, mend: Callable[[Path, Path], None] | None = None
+) -> Iterator[Path]:
+    """The directory of a model, while the block lasts.
+
+    Args:
+        model: a model directory, a model's name, or a bare file.
+        bare: what a bare file does not say of itself, as for `edgecam models add`.
+        mend: writes a bare file anew, from the first path to the second, before it is run.
+
+    Raises:
+        UsageError: a bare file does not say enough, or a model directory was given what only that needs.
+        ModelError, EngineError: the model cannot be used, or does not run.
+    """
+    place, told = find_model(model, folder=Path()), bare or Told()
+    if place.is_dir():
+        if told != Told():
+            raise UsageError(f"{place} has its own card: change labels, mean, std, licence and source there")
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="edgecam-") as folder:
+        file = place
+        if mend is not None:
+            file = Path(folder) / place.name
+            mend(place, file)
+        if questions := unsaid(file, told):
+            wanted = "".join(f"\n  --{question}: {QUESTIONS[question]}" for question in questions)
+            raise UsageError(f"{place}: does not say all that is needed; give{wanted}")
+        yield add(file, Path(folder), told, name="bare", force=False, prove=prove)
+
+
+@contextmanager
+def progress_told() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Who is told what is done, how far it is, and of how many; None where nobody looks."""
+    console = error_console()
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as progress:
+        tasks = {}
+
+        def told(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=count)
+            progress.update(tasks[what], completed=done)
+
+        yield told
