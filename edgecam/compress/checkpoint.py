@@ -60,7 +60,7 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if len(self.labels) != self.design.classes:
             raise ModelError(
-                f"the network has {self.design.classes} classes and {len(self.labels)} labels; make them agree"
+                f"the network has {self.design.classes} classes, and {len(self.labels)} labels are given"
             )
 
     def network(self) -> Network:
