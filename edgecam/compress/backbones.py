@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import struct
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -17,6 +19,11 @@ from edgecam.compress.network import Network, build, load_published
 from edgecam.compress.published import PUBLISHED, Published
 from edgecam.errors import ModelError, UnusableError, UsageError
 
+# What torch's reader raises at files that are none of its own.
+_UNREADABLE = (
+    RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, AssertionError,
+    pickle.UnpicklingError, struct.error,
+)  # fmt: skip
 _UNKNOWN_LICENCE = "LicenseRef-unknown"
 
 
@@ -74,8 +81,11 @@ def read_weights(content: bytes, *, where: str) -> dict[str, Tensor]:
         ModelError: it is none, or holds more than weights.
     """
     try:
-        weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
+        with warnings.catch_warnings():
+            # Of what it is about to refuse.
+            warnings.simplefilter("ignore")
+            weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{where}: is no file of torch weights ({reason}); give a state_dict's .pth"
