@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgecam import __version__
+from edgecam.cli_eval import evaluate
 from edgecam.cli_models import models_app
 from edgecam.cli_options import (
     AsJson,
@@ -30,14 +30,9 @@ from edgecam.cli_options import (
     BenchSize,
     BenchThreads,
     Config,
-    EvalAgainst,
-    EvalDask,
-    EvalPictures,
-    EvalPrecision,
-    EvalProcesses,
-    EvalScores,
     HistoryFolder,
     HistorySince,
+    InspectDelegate,
     Labels,
     Mean,
     Sets,
@@ -46,9 +41,9 @@ from edgecam.cli_options import (
     WatchCa,
     WatchCert,
     WatchKey,
+    refuse,
 )
 from edgecam.cli_options import numbers as _numbers
-from edgecam.errors import UsageError
 
 app = typer.Typer(
     name="edgecam",
@@ -161,39 +156,7 @@ def classify(
     )
 
 
-@app.command("eval")
-def evaluate(
-    model: Annotated[
-        str, typer.Argument(help="A model directory, a bare .tflite or .onnx, or a shipped model's name.")
-    ],
-    pictures: EvalPictures,
-    *,
-    against: EvalAgainst = None,
-    labels: Labels = None,
-    mean: Mean = None,
-    std: Std = None,
-    precision: EvalPrecision = 0.95,
-    engine: Annotated[str, typer.Option(help="What runs it, as for classify; auto: by the file.")] = "auto",
-    processes: EvalProcesses = None,
-    dask: EvalDask = None,
-    save_scores: EvalScores = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say how good a model is on labelled pictures."""
-    from edgecam.commands.evaluate import Bare, Means, Output
-    from edgecam.commands.evaluate import evaluate as command
-
-    if processes and dask:
-        raise UsageError("--processes: is for this machine, --dask for a cluster; give one of them")
-    command(
-        model,
-        pictures,
-        against=against,
-        bare=Bare(labels, _numbers(mean, "--mean"), _numbers(std, "--std")),
-        means=Means(engine, processes, dask),
-        precision=precision,
-        output=Output(as_json=as_json, scores=save_scores),
-    )
+app.command("eval")(evaluate)
 
 
 @app.command()
@@ -272,6 +235,7 @@ def inspect(
     std: Std = None,
     *,
     layers: Annotated[bool, typer.Option("--layers", help="Show each step of the network, too.")] = False,
+    delegate: InspectDelegate = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is inside a model, without running it."""
@@ -281,6 +245,7 @@ def inspect(
         model,
         as_json=as_json,
         layers=layers,
+        delegate=delegate,
         labels=labels,
         mean=_numbers(mean, "--mean"),
         std=_numbers(std, "--std"),
@@ -323,13 +288,13 @@ def bench(
         "MODEL": model, "--pipeline": pipeline or None, "--seconds": seconds, "--html": html,
     }  # fmt: skip
     if compare is not None:
-        _refuse(of_model | of_engines | of_pipeline | of_both, "is not for --compare")
+        refuse(of_model | of_engines | of_pipeline | of_both, "is not for --compare")
         command.compare_results(*compare, as_json=as_json)
         return
     output = command.Output(as_json=as_json, html=html)
     if pipeline:
-        _refuse(of_engines, "is not for --pipeline")
-        _refuse(of_model, "is not for --pipeline; say it in the configuration, or with --set")
+        refuse(of_engines, "is not for --pipeline")
+        refuse(of_model, "is not for --pipeline; say it in the configuration, or with --set")
         command.bench_whole_pipeline(
             model,
             output,
@@ -342,7 +307,7 @@ def bench(
             load=load,
         )
         return
-    _refuse(of_pipeline, "is for --pipeline alone; give that too")
+    refuse(of_pipeline, "is for --pipeline alone; give that too")
     loaded = load_classifier(
         model or "efficientnet_lite0_int8",
         labels=labels,
@@ -352,15 +317,8 @@ def bench(
     counts = command.parse_threads(threads) if threads else None
     turns = command.Turns(rounds=rounds, seconds=seconds or 1.0)
     if engines:
-        _refuse({"--html": html}, "is not for --engines")
+        refuse({"--html": html}, "is not for --engines")
         command.bench_all_engines(loaded, output, turns, threads=counts, onnx=onnx, images=images)
         return
-    _refuse(of_engines, "is for --engines alone; give that too")
+    refuse(of_engines, "is for --engines alone; give that too")
     command.bench_one_model(loaded, output, turns, threads=counts)
-
-
-def _refuse(given: Mapping[str, object], why: str) -> None:
-    """What is given and makes no sense here, rather than to leave it unheard."""
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(f"{name} {why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,11 @@ Mean = Annotated[
     typer.Option(help="Mean of a bare file's input on 0..255 pixels: 127.5 or 123.7,116.3,103.5."),
 ]
 Std = Annotated[str | None, typer.Option(help="Standard deviation, as --mean.")]
+
+InspectDelegate = Annotated[
+    str | None,
+    typer.Option("--delegate", help="Say which layers it would take: coral, xnnpack, …", metavar="NAME"),
+]
 
 HistorySince = Annotated[
     str | None,
@@ -123,33 +129,6 @@ WatchCert = Annotated[
 ]
 WatchKey = Annotated[Path | None, typer.Option(help="The private key of --cert.")]
 
-EvalPictures = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder of folders called as the labels or groups that their pictures show, or a CSV with the "
-        "columns path,label."
-    ),
-]
-EvalAgainst = Annotated[
-    str | None, typer.Option(help="Another model, compared on the same pictures.", metavar="MODEL2")
-]
-EvalPrecision = Annotated[
-    float, typer.Option(help="For which thresholds are suggested.", min=0.01, max=1, metavar="SHARE")
-]
-EvalProcesses = Annotated[
-    int | None, typer.Option(help="So many side by side; default: by cores and pictures.", min=1, max=256)
-]
-EvalDask = Annotated[
-    str | None,
-    typer.Option(
-        help="Let the workers of a Dask cluster do it; they see the pictures under the same paths.",
-        metavar="tcp://HOST:PORT",
-    ),
-]
-EvalScores = Annotated[
-    Path | None, typer.Option("--save-scores", help="Keep what MODEL said, as a NumPy archive (.npz).")
-]
-
 
 def numbers(text: str | None, option: str) -> list[float] | None:
     """What --mean and --std say: one number, or one for each colour.
@@ -166,3 +145,14 @@ def numbers(text: str | None, option: str) -> list[float] | None:
     if len(values) not in {1, 3}:
         raise UsageError(f"{option}: expected one number or three with commas between, got {text!r}")
     return values
+
+
+def refuse(given: Mapping[str, object], why: str) -> None:
+    """What is given and makes no sense here, rather than to leave it unheard.
+
+    Raises:
+        UsageError: one of them is not None.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}")

@@ -92,8 +92,9 @@ ROOMS = {
 PURE = (
     "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
     "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
-    "model.card_text", "model.network", "model.counts", "model.layers", "model.arena",
-    "model.onnx_call", "model.onnx_moves", "model.onnx_rules", "model.onnx_shapes", "model.onnx_values", "publish.topics",
+    "model.card_text", "model.network", "model.counts", "model.layers", "model.arena", "model.conditions",
+    "model.coverage", "model.supported", "model.onnx_call", "model.onnx_moves", "model.onnx_rules",
+    "model.onnx_shapes", "model.onnx_values", "publish.topics",
     "publish.messages",
     "publish.drafts", "publish.wire", "publish.received", "publish.commands", "publish.pulse",
     "pipeline.scheduler",

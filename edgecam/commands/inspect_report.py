@@ -8,30 +8,36 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edgecam.errors import ModelError
+from edgecam.errors import ModelError, UsageError
 from edgecam.model.arena import arena_of
+from edgecam.model.coverage import Coverage, coverage_of
 from edgecam.model.graph import Graph, is_readable, read_graph
 from edgecam.model.layers import Layer, layers_of
 from edgecam.model.model import Model
 from edgecam.model.network import Tensor
+from edgecam.model.onnx_file import SUFFIX
 from edgecam.records import TensorSpec
 
 
-def inspect_report(file: Path, load: Callable[[], Model]) -> dict[str, Any]:
+def inspect_report(file: Path, load: Callable[[], Model], *, delegate: str | None = None) -> dict[str, Any]:
     """All that a model's file and its card say.
 
     Args:
         file: the network.
         load: loads the model that it belongs to; what it raises is reported as the fault.
+        delegate: a name in `SUPPORTED`, to say which layers it would take.
 
     Raises:
         ModelError: the network cannot be read.
+        UsageError: the lists of delegates are not for this kind of file.
     """
     if file.exists() and not is_readable(file):
         raise ModelError(
             f"{file}: only its engine can look inside; `edgecam models list` has what its card says"
         )
     graph = read_graph(file)
+    if delegate is not None and file.suffix == SUFFIX:
+        raise UsageError(f"--delegate: is about TFLite's operators, and {file} has ONNX's")
     model, fault = None, None
     try:
         model = load()
@@ -49,6 +55,7 @@ def inspect_report(file: Path, load: Callable[[], Model]) -> dict[str, Any]:
         "outputs": [_spec(tensor) for tensor in graph.outputs],
         "custom_ops": list(graph.custom_ops),
         "layers": [_layer(layer) for layer in layers_of(graph.subgraphs)],
+        "coverage": None if delegate is None else _coverage(coverage_of(graph.subgraphs[0], delegate)),
         "tensors": [_tensor(tensor) for subgraph in graph.subgraphs for tensor in subgraph.tensors],
         "metadata": _metadata(graph),
         "usable": fault is None,
@@ -71,6 +78,10 @@ def _spec(tensor: TensorSpec) -> dict[str, Any]:
 
 def _layer(layer: Layer) -> dict[str, Any]:
     return {**asdict(layer), "shape": list(layer.shape)}
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    return {**asdict(coverage), "reasons": list(coverage.reasons), "taken": coverage.taken}
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

@@ -15,6 +15,8 @@ def show_report(report: dict[str, Any], *, layers: bool) -> None:
     """Print a report of `inspect_report` as tables; `layers`: with one row per step of the network."""
     console = result_console()
     tables = [_summary(report), _ends(report), _operators(report), _kinds(report)]
+    if report["coverage"]:
+        tables.append(_coverage(report["coverage"], report["layers"]))
     if layers:
         tables.append(_layers(report))
     for table in tables:
@@ -34,6 +36,8 @@ def _summary(report: dict[str, Any]) -> Table:
         "parameters": f"{report['parameters']:,}",
         "MACs": f"{report['macs']:,}" if report["macs"] else "unknown",
         "tensor arena": _arena(report),
+        "forecast": _forecast(report),
+        "forecast from": (report["coverage"] or {}).get("source"),
         "sha256": report["sha256"],
         "input": _pairs(card.get("input")),
         "output": _pairs(card.get("output")),
@@ -84,21 +88,54 @@ def _kinds(report: dict[str, Any]) -> Table:
     return table
 
 
+def _coverage(coverage: dict[str, Any], layers: list[dict[str, Any]]) -> Table:
+    """What stays on the CPU, and why."""
+    main = (layer for layer in layers if not layer["graph"])
+    kinds = Counter(
+        (layer["operator"], reason)
+        for layer, reason in zip(main, coverage["reasons"], strict=True)
+        if reason is not None
+    )
+    table = Table("stays on the CPU", "layers", "why", box=None, pad_edge=False)
+    for (operator, reason), count in kinds.most_common():
+        table.add_row(escape(operator), str(count), reason)
+    if not kinds:
+        table.add_row("nothing", "", "")
+    return table
+
+
 def _layers(report: dict[str, Any]) -> Table:
     """A row for each step; in a branch or a loop the graph is named before the step."""
     table = Table("layer", "operator", "output", "dtype", box=None, pad_edge=False)
     for heading in ("parameters", "MACs", "weight bytes", "output bytes"):
         table.add_column(heading, justify="right")
+    coverage = report["coverage"]
+    if coverage:
+        table.add_column(f"runs on {coverage['delegate']}")
     for layer in report["layers"]:
         dtype, weights = layer["dtype"], layer["weights_dtype"]
-        table.add_row(
+        row = [
             f"{layer['graph']}.{layer['index']}" if layer["graph"] else str(layer["index"]),
             escape(layer["operator"]),
             "x".join(map(str, layer["shape"])),
             dtype if weights in {None, dtype} else f"{dtype}, weights {weights}",
             *(_count(layer[key]) for key in ("parameters", "macs", "weight_bytes", "output_bytes")),
-        )
+        ]
+        if coverage and not layer["graph"]:
+            reason = coverage["reasons"][layer["index"]]
+            row.append("yes" if reason is None else f"no: {reason}")
+        table.add_row(*row)
     return table
+
+
+def _forecast(report: dict[str, Any]) -> str:
+    coverage = report["coverage"]
+    if coverage is None:
+        return ""
+    of_macs = f", {coverage['taken_macs'] / report['macs']:.1%} of the MACs" if report["macs"] else ""
+    parts = "1 part" if coverage["parts"] == 1 else f"{coverage['parts']} parts"
+    layers = f"{coverage['taken']} of {len(coverage['reasons'])} layers"
+    return f"{coverage['delegate']} would take {layers}{of_macs}, in {parts}; `edgecam bench` tells what runs"
 
 
 def _arena(report: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecam.config.shipped import shipped_folder
 from edgecam.model.arena import ALIGNMENT_BYTES, Arena, Lifetime, arena_of, lifetimes_of, plan
 from edgecam.model.graph import read_graph
 from edgecam.model.network import Operator, Subgraph, Tensor
@@ -155,6 +156,14 @@ def test_tflite_micro_plans_the_same(tiny: ModuleType, tmp_path: Path) -> None:
     """The figure is the one of the runtime that it speaks of."""
     path = tmp_path / "tiny.tflite"
     path.write_bytes(tiny.make(tiny.Tiny(dtype="int8")))
+    arena = arena_of(read_graph(path).subgraphs[0])
+    assert arena is not None
+    assert arena.bytes == planned_by_tflm(path)
+
+
+def test_tflite_micro_plans_the_same_for_a_shipped_model() -> None:
+    """Sixty layers with shortcuts."""
+    path = shipped_folder() / "models" / "efficientnet_lite0_160_int8" / "model.tflite"
     arena = arena_of(read_graph(path).subgraphs[0])
     assert arena is not None
     assert arena.bytes == planned_by_tflm(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -10,11 +11,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from make_tiny_model import Tiny
+from make_tiny_onnx import make_onnx
 
 from edgecam.commands import models
 from edgecam.commands.inspect import inspect_model
 from edgecam.commands.models import show_models
-from edgecam.errors import ModelError
+from edgecam.errors import ModelError, UsageError
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -124,6 +127,45 @@ def test_inspect_tells_layers_and_memory(folder: Path, capsys: pytest.CaptureFix
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["0", "FULLY_CONNECTED", "1x4", "int8", "772", "768", "784", "4"] in rows
     assert ["1", "SOFTMAX", "1x4", "int8", "4"] in rows
+
+
+def test_inspect_forecasts_what_a_delegate_takes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which layers, why the others do not, and who says so; without a delegate there is no forecast."""
+    pets = str(folder / "models" / "pets")
+    inspect_model(pets, as_json=True)
+    assert _valid("inspect", capsys.readouterr().out)["coverage"] is None
+    inspect_model(pets, as_json=True, delegate="xnnpack")
+    coverage = _valid("inspect", capsys.readouterr().out)["coverage"]
+    assert (coverage["delegate"], coverage["taken"], coverage["parts"]) == ("xnnpack", 1, 1)
+    assert coverage["reasons"] == [None, "int8 tensors"]
+    assert (coverage["taken_macs"], "LiteRT" in coverage["source"]) == (768, True)
+    inspect_model(pets, delegate="xnnpack", layers=True)
+    out = capsys.readouterr().out
+    assert "xnnpack would take 1 of 2 layers, 100.0% of the MACs, in 1 part" in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["SOFTMAX", "1", "int8", "tensors"] in rows
+    assert ["0", "FULLY_CONNECTED", "1x4", "int8", "772", "768", "784", "4", "yes"] in rows
+    assert ["1", "SOFTMAX", "1x4", "int8", "4", "no:", "int8", "tensors"] in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("corral", 'got "corral"; did you mean "coral"?'),
+        ("qnn", "no list of operators is known for qnn; `edgecam bench`"),
+    ],
+)
+def test_a_delegate_without_a_list_is_refused(folder: Path, name: str, said: str) -> None:
+    """A forecast without a source would be a guess."""
+    with pytest.raises(UsageError, match=re.escape(said)):
+        inspect_model(str(folder / "models" / "pets"), delegate=name)
+
+
+def test_an_onnx_file_has_no_forecast(tmp_path: Path) -> None:
+    """Its operators are others than those of the lists."""
+    (tmp_path / "net.onnx").write_bytes(make_onnx(Tiny(dtype="float32")))
+    with pytest.raises(UsageError, match=r"net.onnx has ONNX's"):
+        inspect_model(str(tmp_path / "net.onnx"), delegate="xnnpack")
 
 
 def test_inspect_looks_into_a_model_that_cannot_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
