@@ -44,7 +44,7 @@ def tidy(tflite: bytes) -> bytes:
 
     The converter names each tensor after its whole path in torch, and the quantizer appends weights after the
     flatbuffer (`Buffer.offset`), where simple readers do not look: TFLite Micro ends its process on them. Old
-    converters gave biases the `quantized_dimension` of their weights, an axis that they lack: LiteRT refuses it.
+    converters gave biases the `quantized_dimension` of their weights, an axis they lack: LiteRT refuses it.
 
     Raises:
         ModelError: the model has several graphs, inputs or outputs.

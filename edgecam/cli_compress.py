@@ -1,0 +1,106 @@
+"""The command line of `edgecam compress`: wires its commands; each imports its own module when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecam.cli_options import AsJson, Mean, Std, numbers
+
+compress_app = typer.Typer(
+    help="Make a model smaller and faster, and see what that costs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Pictures = Annotated[
+    Path | None, typer.Option(help="A folder of pictures of what the camera will see.", metavar="FOLDER")
+]
+Count = Annotated[int, typer.Option(help="How many of them are taken at most.", min=1)]
+BareLabels = Annotated[Path | None, typer.Option(help="For a bare file: its labels, one a line.")]
+BareLicence = Annotated[str | None, typer.Option(help="For a bare file: of the weights.")]
+BareSource = Annotated[str | None, typer.Option(help="For a bare file: where the weights come from.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what was made there before.")]
+
+
+@compress_app.command("quantize")
+def compress_quantize(
+    model: Annotated[str, typer.Argument(help="A float model directory, or a bare float .tflite.")],
+    out: Annotated[Path, typer.Option(help="The new model directory.", metavar="DIRECTORY")],
+    *,
+    scheme: Annotated[str, typer.Option(help="int8, int16x8, float16 or dynamic.")] = "int8",
+    pictures: Pictures = None,
+    count: Count = 200,
+    labelled: Annotated[
+        Path | None,
+        typer.Option(help="Class folders, or a CSV `path,label`: both models are compared on these."),
+    ] = None,
+    max_loss_points: Annotated[
+        float | None,
+        typer.Option(help="Refuse to lose more points of top-1 accuracy on labelled pictures."),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(help="Refuse to name another class than the float on more: 0.95, …", min=0, max=1),
+    ] = None,
+    labels: BareLabels = None,
+    mean: Mean = None,
+    std: Std = None,
+    licence: BareLicence = None,
+    source: BareSource = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a float model int8, int16x8, float16 or dynamic, and say what it cost."""
+    from edgecam.commands.compress_quantize import Demands, Told
+    from edgecam.commands.compress_quantize import compress_quantize as command
+
+    command(
+        model,
+        out=out,
+        scheme=scheme,
+        pictures=pictures,
+        most_pictures=count,
+        labelled=labelled,
+        demands=Demands(min_agreement=min_agreement, max_loss_points=max_loss_points),
+        bare=Told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
+        force=force,
+        as_json=as_json,
+    )
+
+
+@compress_app.command("tiny")
+def compress_tiny(
+    model: Annotated[str, typer.Argument(help="An int8 model directory, or a bare int8 .tflite.")],
+    out: Annotated[Path, typer.Option(help="The new folder.", metavar="DIRECTORY")],
+    *,
+    pictures: Pictures = None,
+    count: Count = 200,
+    min_agreement: Annotated[
+        float,
+        typer.Option(help="Refuse to agree on less with LiteRT's reference kernels.", min=0, max=1),
+    ] = 0.99,
+    labels: BareLabels = None,
+    mean: Mean = None,
+    std: Std = None,
+    licence: BareLicence = None,
+    source: BareSource = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a C array and a program for a microcontroller of an int8 model."""
+    from edgecam.commands.compress_tiny import Told
+    from edgecam.commands.compress_tiny import compress_tiny as command
+
+    command(
+        model,
+        out=out,
+        pictures=pictures,
+        most_pictures=count,
+        min_agreement=min_agreement,
+        bare=Told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
+        force=force,
+        as_json=as_json,
+    )
