@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,14 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgecam.commands.classify import load_classifier
 from edgecam.commands.consoles import error_console
 from edgecam.commands.evaluate_view import show_evaluation
+from edgecam.config.loader import load_config
 from edgecam.errors import SourceError, UsageError
+from edgecam.evaluation.own_groups import with_own_groups
+from edgecam.evaluation.page import render_page
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.evaluation.report import Evaluated, evaluation_report
 from edgecam.evaluation.scores import score_pictures
 from edgecam.evaluation.scores_file import save_scores
+from edgecam.evaluation.thumbnails import worst_pictures
 from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
+PRECISION = 0.95
+"""For which thresholds are suggested, if nothing else is said."""
 _MOST_NAMED = 10
 
 
@@ -50,45 +57,53 @@ class Output:
     """What becomes of the result."""
 
     as_json: bool
-    scores: Path | None
+    html: Path | None = None
+    """A page beside it."""
+    scores: Path | None = None
     """Where what the first model said is kept."""
 
     def __post_init__(self) -> None:
         """Raises UsageError for a file that could not be written, before minutes are spent on it."""
-        path = self.scores
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise UsageError(f"--save-scores: {path} cannot be written: name a file in a folder that exists")
+        for option, path in (("--html", self.html), ("--save-scores", self.scores)):
+            if path is not None and (path.is_dir() or not path.parent.is_dir()):
+                raise UsageError(f"{option}: {path} cannot be written: name a file in a folder that exists")
 
 
 def evaluate(
     model: str,
     pictures: Path,
     *,
-    against: str | None,
-    bare: Bare,
-    means: Means,
-    precision: float,
     output: Output,
+    means: Means,
+    bare: Bare,
+    against: str | None = None,
+    config: Path | None = None,
+    precision: float = PRECISION,
 ) -> None:
     """Score labelled pictures, and print what that says of a model, or of two.
 
     Args:
         model: a model directory, a bare file, or a shipped model's name.
         pictures: a folder of class folders, or a CSV.
-        against: another model that is compared with it; None: none is.
-        bare: for bare files.
-        means: what does the work.
-        precision: for which thresholds are suggested, 0..1.
         output: what becomes of the result.
+        means: what does the work.
+        bare: for bare files.
+        against: another model that is compared with it; None: none is.
+        config: a configuration that adds groups of its own; None: none does.
+        precision: for which thresholds are suggested, 0..1.
 
     Raises:
         ModelError, EngineError: a model cannot be used.
         SourceError: the pictures cannot be used.
+        ConfigError, UsageError: the configuration cannot be used, or does not name the model.
     """
-    models = _load([model] if against is None else [model, against], bare)
-    sets = _read_sets(pictures, models)
+    names = [model] if against is None else [model, against]
+    models = _load(names, bare)
+    if config is not None:
+        models = _with_own_groups(names, models, config)
+    models = _with_shared_groups(models)
     evaluated = []
-    for loaded, of_model in zip(models, sets, strict=True):
+    for loaded, of_model in zip(models, _read_sets(pictures, models), strict=True):
         with _progress_bar(loaded.name) as told:
             scores = score_pictures(
                 loaded, of_model, processes=means.processes, engine=means.engine, dask=means.dask, told=told
@@ -102,6 +117,9 @@ def evaluate(
         print(json.dumps(report, indent=2, allow_nan=False))
     else:
         show_evaluation(report)
+    if output.html is not None:
+        worst = [worst_pictures(each.scores, each.pictures) for each in evaluated]
+        output.html.write_text(render_page(report, worst), encoding="utf-8")
 
 
 def _load(names: Sequence[str], bare: Bare) -> list[Model]:
@@ -114,10 +132,37 @@ def _load(names: Sequence[str], bare: Bare) -> list[Model]:
     return models
 
 
+def _with_own_groups(names: Sequence[str], models: Sequence[Model], config: Path) -> list[Model]:
+    """As the configuration groups their labels; the first model has to be one of its own."""
+    loaded = load_config(config, environ=os.environ)
+    found = [
+        with_own_groups(model, find_model(name, folder=Path()), loaded)
+        for name, model in zip(names, models, strict=True)
+    ]
+    if found[0] is None:
+        raise UsageError(
+            f"--config: none of the models in {config} ({', '.join(loaded.config.models)}) is {names[0]}; "
+            "leave it out, or name the model there"
+        )
+    return [grouped or model for grouped, model in zip(found, models, strict=True)]
+
+
+def _with_shared_groups(models: Sequence[Model]) -> list[Model]:
+    """Models of the same labels know the same groups: a bare file has none, and --config may name but one."""
+    first, last = models[0], models[-1]
+    groups = {**last.groups, **first.groups} if last.labels == first.labels else None
+    return [model if groups is None else replace(model, groups=groups) for model in models]
+
+
 def _read_sets(path: Path, models: Sequence[Model]) -> list[PictureSet]:
     """The pictures in each model's labels, all of which have to mean the same."""
     first = models[0]
-    sets = [_read_set(path, model, _groups_of(model, first)) for model in models]
+    sets = [
+        read_picture_set(
+            path, labels=model.labels, groups=model.groups, offset=model.card.output.background_offset
+        )
+        for model in models
+    ]
     for model, other in zip(models[1:], sets[1:], strict=True):
         for one, same in zip(sets[0].pictures, other.pictures, strict=True):
             meant, found = sets[0].labels[one.label], other.labels[same.label]
@@ -127,17 +172,6 @@ def _read_sets(path: Path, models: Sequence[Model]) -> list[PictureSet]:
                     f"{model.name}: their labels differ; name labels in the place of numbers"
                 )
     return sets
-
-
-def _read_set(path: Path, model: Model, groups: Mapping[str, Sequence[int]]) -> PictureSet:
-    return read_picture_set(
-        path, labels=model.labels, groups=groups, offset=model.card.output.background_offset
-    )
-
-
-def _groups_of(model: Model, first: Model) -> Mapping[str, Sequence[int]]:
-    """A bare file has none, but may have the labels of a model that does."""
-    return model.groups or (first.groups if model.labels == first.labels else {})
 
 
 def _tell_what_is_missing(evaluated: Evaluated) -> None:

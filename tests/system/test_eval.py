@@ -165,6 +165,42 @@ def test_scores_are_kept_for_other_programs(folder: Path, tmp_path: Path) -> Non
     assert np.allclose(scores.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def test_a_configuration_adds_groups_of_its_own(folder: Path, tmp_path: Path, conforms: Conforms) -> None:
+    """They are told apart, and win over the model's, also for a model of the same labels."""
+    (folder / "cup").rename(folder / "my coffee")
+    config = tmp_path / "config.yaml"
+
+    def write(path: str, label: str) -> None:
+        groups = {"my coffee": [label]}
+        models = {"default": {"path": LIGHTER}, "mine": {"path": path, "groups": groups}}
+        config.write_text(json.dumps({"models": models}))
+
+    write(MODEL, "espresso")
+    report = evaluated(MODEL, folder, "-c", config, "--against", LIGHTER, conforms=conforms)
+    for model in report["models"]:
+        assert {one["label"] for one in model["classes"]} == {"cat", "my coffee", "other"}
+    write(MODEL, "expresso")
+    done = edgecam("eval", MODEL, folder, "-c", config)
+    assert done.code == 78
+    assert 'mine.groups.my coffee: the model has no label "expresso"; did you mean "espresso"?' in done.err
+    write("elsewhere", "espresso")
+    done = edgecam("eval", MODEL, folder, "-c", config)
+    assert done.code == 2
+    assert f"is {MODEL}; leave it out" in done.err
+
+
+def test_the_page_shows_the_pictures_that_were_told_wrong(table: Path, tmp_path: Path) -> None:
+    """One file that loads nothing; the result stays on stdout."""
+    page = tmp_path / "page.html"
+    done = edgecam("eval", MODEL, table, "--html", page)
+    assert done.code == 0, done.err
+    assert "top-1" in done.out
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg;base64,") == 1
+    assert "espresso.jpg" in text
+    assert "://" not in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -172,10 +208,16 @@ def test_scores_are_kept_for_other_programs(folder: Path, tmp_path: Path) -> Non
         ((MODEL, "pictures", "--engine", "litter"), 69, 'did you mean "litert"?'),
         ((f"{MODEL}x", "pictures"), 69, f"did you mean '{MODEL}'?"),
         ((MODEL, "pictures", "--save-scores", "absent/x.npz"), 2, "--save-scores: absent/x.npz cannot be"),
+        ((MODEL, "pictures", "--html", "absent/x.html"), 2, "--html: absent/x.html cannot be"),
         ((MODEL, "pictures", "--labels", "x.txt"), 2, "has its own card"),
         ((MODEL, "pictures", "--mean", "1"), 2, "has its own card"),
         ((MODEL, "pictures", "--processes", "2", "--dask", "tcp://127.0.0.1:1"), 2, "--processes"),
         ((MODEL, "pictures", "--precision", "95"), 2, "--precision"),
+        ((MODEL,), 2, "edgecam eval MODEL PICTURES"),
+        ((MODEL, "pictures", "--vary", "a=1,2"), 2, "--vary is for --replay alone"),
+        ((MODEL, "pictures", "--camera", "main"), 2, "--camera is for --record or --replay"),
+        (("--replay", "x", "--html", "x.html"), 2, "--html is not for --replay"),
+        (("--record", "x", "--precision", "0.9"), 2, "--precision is not for --record"),
         (
             (MODEL, "bad.csv"),
             69,
@@ -215,7 +257,7 @@ def test_however_it_ends_no_process_outlives_it(tmp_path: Path, number: signal.S
     photo = tmp_path / "many" / "cat" / "0.jpg"
     photo.parent.mkdir(parents=True)
     photo.write_bytes((PHOTOS / "cat.jpg").read_bytes())
-    for count in range(1, 20_000):
+    for count in range(1, 10_000):
         (photo.parent / f"{count}.jpg").hardlink_to(photo)
     process = subprocess.Popen(
         [sys.executable, "-m", "edgecam", "eval", MODEL, tmp_path / "many", "--processes", "2"],
