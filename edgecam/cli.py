@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from edgecam import __version__
+from edgecam.cli_compress import compress_app
 from edgecam.cli_eval import evaluate
 from edgecam.cli_models import models_app
 from edgecam.cli_options import (
@@ -54,6 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(compress_app, name="compress")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -1,4 +1,4 @@
-"""The command line of `edgecam compress`: wires its commands; each imports its own module when it is called."""
+"""The command line of `edgecam compress`: wires its commands; each imports its own module when called."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def compress_quantize(
     ] = None,
     min_agreement: Annotated[
         float | None,
-        typer.Option(help="Refuse to name another class than the float on more: 0.95, …", min=0, max=1),
+        typer.Option(help="Refuse to name the same class as the float on less: 0.95, …", min=0, max=1),
     ] = None,
     labels: BareLabels = None,
     mean: Mean = None,
@@ -53,9 +53,9 @@ def compress_quantize(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a float model int8, int16x8, float16 or dynamic, and say what it cost."""
-    from edgecam.commands.compress_quantize import Demands, Told
+    """Quantize a float model, and say what it cost."""
     from edgecam.commands.compress_quantize import compress_quantize as command
+    from edgecam.commands.compress_source import bare_told
 
     command(
         model,
@@ -64,8 +64,9 @@ def compress_quantize(
         pictures=pictures,
         most_pictures=count,
         labelled=labelled,
-        demands=Demands(min_agreement=min_agreement, max_loss_points=max_loss_points),
-        bare=Told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
+        min_agreement=min_agreement,
+        max_loss_points=max_loss_points,
+        bare=bare_told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
         force=force,
         as_json=as_json,
     )
@@ -90,8 +91,8 @@ def compress_tiny(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a C array and a program for a microcontroller of an int8 model."""
-    from edgecam.commands.compress_tiny import Told
+    """Write an int8 model out for a microcontroller."""
+    from edgecam.commands.compress_source import bare_told
     from edgecam.commands.compress_tiny import compress_tiny as command
 
     command(
@@ -100,7 +101,7 @@ def compress_tiny(
         pictures=pictures,
         most_pictures=count,
         min_agreement=min_agreement,
-        bare=Told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
+        bare=bare_told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),
         force=force,
         as_json=as_json,
     )

@@ -26,7 +26,8 @@ def compress_quantize(
     pictures: Path | None = None,
     most_pictures: int = MOST_PICTURES,
     labelled: Path | None = None,
-    demands: Demands | None = None,
+    min_agreement: float | None = None,
+    max_loss_points: float | None = None,
     bare: Told | None = None,
     force: bool = False,
     as_json: bool = False,
@@ -40,7 +41,8 @@ def compress_quantize(
         pictures: a folder of pictures of what the camera will see, to calibrate and compare with.
         most_pictures: how many of them are taken.
         labelled: class folders or a CSV, to compare both models on.
-        demands: what it must not lose.
+        min_agreement: the least share of pictures on which both must name the same class, 0..1.
+        max_loss_points: the most points of top-1 accuracy that may be lost on labelled pictures.
         bare: what a bare file does not say of itself, as for `edgecam models add`.
         force: replace a model directory.
         as_json: print docs/schemas/compress_quantize.schema.json.
@@ -69,7 +71,7 @@ def compress_quantize(
             chosen,
             paths,
             labelled=truth,
-            demands=demands,
+            demands=Demands(min_agreement, max_loss_points),
             force=force,
             prove=prove,
             told=told,

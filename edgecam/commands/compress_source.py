@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,17 @@ from edgecam.commands.proving import prove
 from edgecam.errors import UsageError
 from edgecam.model.add import QUESTIONS, Told, add, unsaid
 from edgecam.model.store import find_model
+
+
+def bare_told(
+    labels: Path | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    licence: str | None,
+    source: str | None,
+) -> Told:
+    """What the options say of a bare file; None: nothing."""
+    return Told(labels=labels, mean=mean, std=std, licence=licence, source=source)
 
 
 @contextmanager
