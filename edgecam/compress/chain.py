@@ -167,7 +167,7 @@ def _dependencies(recipe: Recipe, job: Job, results: Mapping[str, tuple[Result, 
     place = recipe.seeds.index(job.seed)
     return {
         "kind": job.step.kind,
-        "settings": job.step.settings.model_dump(mode="json", exclude={"teacher"}),
+        "settings": job.step.settings.model_dump(mode="json", exclude={"teacher"}, exclude_defaults=True),
         "seed": job.seed,
         "words": [recipe.licence, recipe.source] if job.step.kind in STARTS else [],
         "source": None if job.step.source is None else results[job.step.source][place].digest,

@@ -46,8 +46,12 @@ class Learning(Block):
     """How often it sees each picture; null: as the step does by itself."""
     learning_rate: Rate | None = None
     """The highest, which falls to nothing along a cosine; null: as the step does by itself."""
-    batch: int = Field(default=64, ge=1, le=1024)
+    batch: int = Field(default=32, ge=1, le=1024)
     """Pictures in one step of learning."""
+    flip: bool = True
+    """Half of the pictures are mirrored by chance; false for what has a left and a right, as writing has."""
+    balanced: bool = False
+    """All classes count alike, however many pictures each has."""
 
 
 class TrainStep(Learning):
@@ -85,6 +89,8 @@ class PruneStep(Learning):
     """A command that gets a `.tflite`'s path and prints the milliseconds that it takes on another device."""
     rounds: int = Field(default=3, ge=1, le=100)
     """In how many rounds."""
+    importance: Literal["magnitude", "taylor"] = "magnitude"
+    """What a channel is worth: by its weights, or by what the loss would feel of its going."""
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

@@ -23,6 +23,8 @@ class LoadedRecipe:
     """A recipe, and where its pictures and results lie."""
 
     recipe: Recipe
+    folder: Path
+    """In which it lies: what relative paths in it refer to."""
     train: Path
     test: Path
     out: Path
@@ -62,9 +64,8 @@ def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None
     ]
     if missing:
         raise error_of(missing)
-    return LoadedRecipe(
-        recipe, train, test, folder / Path(recipe.out).expanduser() if out is None else out.absolute()
-    )
+    place = folder / Path(recipe.out).expanduser() if out is None else out.absolute()
+    return LoadedRecipe(recipe, folder, train, test, place)
 
 
 def _checked(tree: Tree) -> Recipe:

@@ -155,7 +155,10 @@ def locked(folder: Path) -> Iterator[None]:
 def _empty(folder: Path) -> None:
     with _writing(folder):
         for path in folder.iterdir():
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Are the libraries of the extra `compress` here? Asked before minutes are spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.util import find_spec
+
+from edgecam.errors import UnusableError
+
+_MODULES: Mapping[str, str] = {
+    "torch": "torch",
+    "torch_pruning": "torch-pruning",
+    "litert_torch": "litert-torch",
+    "ai_edge_quantizer": "ai-edge-quantizer",
+    "safetensors": "safetensors",
+    "matplotlib": "matplotlib",
+}
+"""The package of each module."""
+_OTHERS = ("edgecam", "numpy", "ai-edge-litert")
+
+
+def require_compress() -> None:
+    """Refuse what cannot be done here.
+
+    Raises:
+        UnusableError: a library is missing.
+    """
+    missing = [package for module, package in _MODULES.items() if find_spec(module) is None]
+    if missing:
+        raise UnusableError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: "
+            "`pip install 'edgecam[compress]'`, on a workstation (64-bit x86 Linux, or a Mac)"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Of all libraries that a result depends on, as far as they are installed."""
+    found = {}
+    for package in (*_OTHERS, *_MODULES.values()):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
