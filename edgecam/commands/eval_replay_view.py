@@ -57,7 +57,7 @@ def _comparison(report: Report) -> Table:
     settings = report["settings"]
     keys = list(settings[0]["set"])
     judged = report["intervals"] is not None
-    of_truth = ("precision", "recall", "delay s", "longest s") if judged else ()
+    of_truth = ("precision", "recall", "delay s", "longest", "time right", "time found") if judged else ()
     table = _table(*map(_short, keys), "episodes", "changes/min", *of_truth, "labels")
     table.columns[-1].justify = "left"
     for setting in settings:
@@ -78,7 +78,12 @@ def _judged(verdict: Report) -> list[str]:
         for share in (verdict["precision"], verdict["recall"])
     ]
     delays = [verdict["delay_s"][which] for which in ("median", "longest")]
-    return [*shares, *("" if delay is None else f"{delay:.2f}" for delay in delays)]
+    times = [verdict["time"][which] for which in ("precision", "recall")]
+    return [
+        *shares,
+        *("" if delay is None else f"{delay:.2f}" for delay in delays),
+        *("" if time is None else f"{time:.0%}" for time in times),
+    ]
 
 
 def _labels(counts: Mapping[str, int]) -> str:

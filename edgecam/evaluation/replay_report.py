@@ -87,6 +87,10 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
             "median": _seconds(verdict.median_delay_ns),
             "longest": _seconds(verdict.longest_delay_ns),
         },
+        "time": {
+            "precision": _rounded(verdict.time_precision),
+            "recall": _rounded(verdict.time_recall),
+        },
     }
 
 

@@ -2,7 +2,8 @@
 
 An episode is right if it overlaps an interval of its label; an interval is found if an episode of its label
 overlaps it. How long it took is counted from the interval's start to that of the first such episode, by the
-frames' own moments: what the pipeline takes comes on top.
+frames' own moments: what the pipeline takes comes on top. An episode that never ends would find everything,
+so the time in which both agree is told, too.
 """
 
 from __future__ import annotations
@@ -37,6 +38,22 @@ class Verdict:
     """Of the intervals, those that were found."""
     delays_ns: tuple[int, ...]
     """Of each interval that was found; below 0: the episode had begun before."""
+    agreed_ns: int
+    """How long a label was reported that was to be seen."""
+    reported_ns: int
+    """How long one was reported."""
+    shown_ns: int
+    """How long one was to be seen; of several labels at once each counts."""
+
+    @property
+    def time_precision(self) -> float | None:
+        """Of the time in which something was reported, the share in which it was there; 0..1."""
+        return self.agreed_ns / self.reported_ns if self.reported_ns else None
+
+    @property
+    def time_recall(self) -> float | None:
+        """Of the time in which something was there, the share in which it was reported; 0..1."""
+        return self.agreed_ns / self.shown_ns if self.shown_ns else None
 
     @property
     def median_delay_ns(self) -> float | None:
@@ -58,7 +75,20 @@ def hold_against(episodes: Sequence[Episode], truth: Sequence[Interval]) -> Verd
         for start_ns, interval in zip(first, truth, strict=True)
         if start_ns is not None
     )
-    return Verdict(Share(right, len(episodes)), Share(len(delays), len(truth)), delays)
+    merged = _merged(truth)
+    return Verdict(
+        precision=Share(right, len(episodes)),
+        recall=Share(len(delays), len(truth)),
+        delays_ns=delays,
+        agreed_ns=sum(
+            min(episode.end_ns, interval.end_ns) - max(episode.start_ns, interval.start_ns)
+            for episode in episodes
+            for interval in merged
+            if episode.end_ns > episode.start_ns and _overlap(episode, interval)
+        ),
+        reported_ns=sum(episode.end_ns - episode.start_ns for episode in episodes),
+        shown_ns=sum(interval.end_ns - interval.start_ns for interval in merged),
+    )
 
 
 def by_label(episodes: Sequence[Episode], truth: Sequence[Interval]) -> dict[str, Verdict]:
@@ -72,6 +102,18 @@ def by_label(episodes: Sequence[Episode], truth: Sequence[Interval]) -> dict[str
         )
         for label in dict.fromkeys(labels)
     }
+
+
+def _merged(truth: Sequence[Interval]) -> list[Interval]:
+    """What overlaps of one label as one, so that no moment counts twice."""
+    merged: list[Interval] = []
+    for interval in sorted(truth, key=lambda interval: (interval.label, interval.start_ns)):
+        last = merged[-1] if merged else None
+        if last is not None and last.label == interval.label and interval.start_ns <= last.end_ns:
+            merged[-1] = Interval(last.label, last.start_ns, max(last.end_ns, interval.end_ns))
+        else:
+            merged.append(interval)
+    return merged
 
 
 def _overlap(episode: Episode, interval: Interval) -> bool:

@@ -57,7 +57,8 @@ def test_what_breaks_off_leaves_nothing(tmp_path: Path) -> None:
             writer.add(prediction(DOG), at_ns=0)
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.jsonl"]
 

@@ -125,6 +125,21 @@ def test_episodes_are_held_against_the_truth() -> None:
     assert (labels["dog"].precision.value, labels["dog"].recall.value) == (0.5, 1.0)
 
 
+def test_an_episode_that_never_ends_is_not_right_for_long() -> None:
+    """It overlaps all that is to be seen, so the time in which it is right counts, too."""
+    truth = [
+        interval("cat", 10, 20),
+        interval("cat", 15, 25),
+        interval("cat", 80, 85),
+        interval("dog", 0, 10),
+    ]
+    verdict = hold_against([episode("cat", 0, 100)], truth)
+    assert (verdict.precision.value, verdict.recall.hits) == (1.0, 3)
+    assert verdict.time_precision == 0.2
+    assert verdict.time_recall == pytest.approx(20 / 30)
+    assert hold_against([], []).time_precision is None
+
+
 def test_who_only_touches_does_not_overlap() -> None:
     """An episode that ends where the interval begins has not seen it; another label never has."""
     truth = [interval("cat", 10, 20)]
