@@ -104,7 +104,7 @@ def evaluate(
     models = _with_shared_groups(models)
     evaluated = []
     for loaded, of_model in zip(models, _read_sets(pictures, models), strict=True):
-        with _progress_bar(loaded.name) as told:
+        with _progress_bar(loaded.name, len(of_model.pictures)) as told:
             scores = score_pictures(
                 loaded, of_model, processes=means.processes, engine=means.engine, dask=means.dask, told=told
             )
@@ -187,10 +187,10 @@ def _tell_what_is_missing(evaluated: Evaluated) -> None:
 
 
 @contextmanager
-def _progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+def _progress_bar(name: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """On stderr, when that is a terminal; nothing else."""
     console = error_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(name, total=total)
+        yield lambda done, _: bar.update(task, completed=done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import permutations
 
 OTHER = "other"
 """Called so is a picture that shows none of the groups and labels that are told apart."""
@@ -22,7 +23,7 @@ class Naming:
         offset: a number counts the lines of labels.txt from 0; so many classes come before them.
 
     Raises:
-        ValueError: two of the names have a class in common.
+        ValueError: one of the names is a part of another.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Naming:
             named = {self._name(text) for text in used} & self._known.keys() - {OTHER}
             self.labels = (*sorted(named), OTHER)
             self.members = tuple(self._known[name] for name in self.labels)
-            self._refuse_overlap(self.members, labels)
+            self._refuse_nested(self.members)
 
     def index_of(self, text: str) -> int:
         """The class of a name, exactly as the model writes it, or else of a number.
@@ -80,16 +81,14 @@ class Naming:
             return text
         return self._numbered[int(text)]
 
-    def _refuse_overlap(self, members: Sequence[Sequence[int]], model_labels: Sequence[str]) -> None:
-        owners: dict[int, str] = {}
-        for name, classes in zip(self.labels, members, strict=True):
-            for index in classes:
-                if index in owners:
-                    raise ValueError(
-                        f'"{owners[index]}" and "{name}" both hold {model_labels[index]}, so that they '
-                        "cannot be told apart; take the pictures of one of them out"
-                    )
-                owners[index] = name
+    def _refuse_nested(self, members: Sequence[Sequence[int]]) -> None:
+        named = [(name, set(classes)) for name, classes in zip(self.labels, members, strict=True) if classes]
+        for (name, classes), (other, others) in permutations(named, 2):
+            if classes <= others:
+                raise ValueError(
+                    f'"{name}" is a part of "{other}", so that they cannot be told apart; take the pictures '
+                    "of one of them out"
+                )
 
     def _hint(self, text: str) -> str:
         by_folded = {_folded(name): name for name in self._known}

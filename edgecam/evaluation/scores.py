@@ -157,14 +157,16 @@ def _sums_for(pictures: PictureSet) -> Callable[[NDArray[np.float32]], NDArray[n
     """From (pictures, model's classes) to (pictures, set's classes), as a camera's watchlist sums."""
     if pictures.members is None:
         return lambda probabilities: probabilities
-    named = pictures.labels[:-1]
-    members = dict(zip(named, pictures.members, strict=False))
-    watchlist = Watchlist((), members, watch=dict.fromkeys(named, Threshold()))
+    *members, _ = pictures.members
+    # Groups may have classes in common, which `other` lacks but once.
+    named = {f"{place}": classes for place, classes in enumerate(members)}
+    named["all"] = tuple({index for classes in members for index in classes})
+    watchlist = Watchlist((), named, watch=dict.fromkeys(named, Threshold()))
 
     def sums(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         found = np.array([watchlist.scores(row) for row in probabilities], np.float32)
-        found = found.reshape(len(probabilities), len(named))
-        return np.column_stack([found, np.clip(1 - found.sum(axis=1), 0, 1)])
+        found[:, -1] = 1 - found[:, -1]
+        return found
 
     return sums
 

@@ -78,10 +78,18 @@ def test_a_group_as_a_folder_tells_apart_what_the_folders_are_called(tmp_path: P
     assert told(found) == [("4/2.jpg", "espresso"), ("cat/1.jpg", "cat"), ("other/3.jpg", "other")]
 
 
-def test_groups_that_share_a_class_cannot_be_told_apart(tmp_path: Path) -> None:
-    """The same probability would count for both."""
-    fault = fault_of(touch(tmp_path, "cat/1.jpg", "animal/2.jpg"))
-    assert '"animal" and "cat" both hold tabby' in fault
+def test_a_group_cannot_be_told_from_one_that_holds_it(tmp_path: Path) -> None:
+    """The larger one would always win; groups that have but some classes in common are told apart."""
+    fault = fault_of(touch(tmp_path / "nested", "cat/1.jpg", "animal/2.jpg"))
+    assert '"cat" is a part of "animal"' in fault
+    fault = fault_of(touch(tmp_path / "label", "cat/1.jpg", "tabby/2.jpg"))
+    assert '"tabby" is a part of "cat"' in fault
+    found = read_picture_set(
+        touch(tmp_path / "overlapping", "cat/1.jpg", "pet/2.jpg"),
+        labels=LABELS,
+        groups={"cat": (1, 2), "pet": (2, 3)},
+    )
+    assert found.members == ((1, 2), (2, 3), ())
 
 
 def test_a_label_wins_while_every_name_is_one(tmp_path: Path) -> None:

@@ -128,6 +128,21 @@ def test_groups_are_summed_as_a_camera_sums_them(model: Model, tmp_path: Path) -
     assert np.allclose(scores.probabilities, [[cat, cup, 1 - cat - cup]] * 3, atol=1e-6)
 
 
+def test_a_class_of_two_groups_counts_for_both_and_is_missing_once(model: Model, tmp_path: Path) -> None:
+    """As both would be seen by a camera that watches them."""
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    groups = {"left": (281, 285), "right": (285, 287)}
+    scores = score_pictures(model, read_picture_set(tmp_path, labels=model.labels, groups=groups))
+    table = tmp_path / "set.csv"
+    table.write_text("path,label\nleft/1.jpg,285\n")
+    (one,) = score_pictures(model, read_picture_set(table, labels=model.labels)).probabilities
+    expected = [one[281] + one[285], one[285] + one[287], 1 - one[281] - one[285] - one[287]]
+    assert one[285] > 0.1
+    assert np.allclose(scores.probabilities, [expected] * 2, atol=1e-6)
+
+
 def test_pictures_of_another_models_labels_are_refused(model: Model, folder: Path) -> None:
     """Truth is a place among labels: with others, all would be wrong."""
     with pytest.raises(ModelError, match="has 1000 labels, they have 2"):
