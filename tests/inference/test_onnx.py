@@ -24,8 +24,10 @@ from edgecam.errors import ConfigError, EngineError, ModelError
 from edgecam.inference.engine import open_engine
 from edgecam.inference.litert import LiteRtEngine, find_runtime
 from edgecam.inference.onnx import OnnxEngine
+from edgecam.model.arena import arena_of
 from edgecam.model.bare import bare_model
 from edgecam.model.graph import parse_graph, read_graph
+from edgecam.model.layers import layers_of
 from edgecam.model.store import load_model
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
@@ -144,7 +146,8 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_keeps_the_reader_busy(tmp_path: Path, data: st.DataObject) -> None:
     """Negative, huge or no sizes, anywhere: a model or a ModelError, never a loop or a crash."""
-    whole = bytearray(make_onnx(TINY, quantized=True, shapes=True))
+    shapes, in_node = data.draw(st.booleans()), data.draw(st.booleans())
+    whole = bytearray(make_onnx(TINY, quantized=True, shapes=shapes, in_node=in_node))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(whole)))
         word = data.draw(
@@ -164,6 +167,9 @@ def test_no_damage_keeps_the_reader_busy(tmp_path: Path, data: st.DataObject) ->
         graph = parse_graph(bytes(whole), path=tmp_path / "net.onnx")
         assert graph.parameters >= 0
         assert graph.macs >= 0
+        assert len(layers_of(graph.subgraphs)) == len(graph.subgraphs[0].steps)
+        arena = arena_of(graph.subgraphs[0])
+        assert arena is None or arena.bytes >= arena.peak_bytes >= 0
 
 
 def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
