@@ -57,6 +57,8 @@ class OnnxEngine(ClosedAfterUse):
         options.log_severity_level = _FATAL_ONLY
         # A thread that spins while it waits takes the core that capture and MQTT need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Those before 1.24 do not know it, and pass it over.
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         self._path = path
         try:
             session = runtime.InferenceSession(str(path), options, providers=wanted)
@@ -111,8 +113,15 @@ def _runtime(path: Path) -> Any:
 
 
 def _delegate(session: Any) -> str:
-    """The provider that the session took first, in short: `cpu`, `openvino`."""
-    return str(session.get_providers()[0]).removesuffix("ExecutionProvider").lower()
+    """The first provider that runs a part of the model, in short: `cpu`, `openvino`.
+
+    One may be there and take nothing. Where the runtime does not tell who took what: the first that there is.
+    """
+    providers = [str(name) for name in session.get_providers()]
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    working = set(providers) if tell is None else {str(part.ep_name) for part in tell()}
+    first = next((name for name in providers if name in working), providers[0])
+    return first.removesuffix("ExecutionProvider").lower()
 
 
 def _fixed(shape: Sequence[Any]) -> list[int]:

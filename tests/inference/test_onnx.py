@@ -186,6 +186,18 @@ def test_a_provider_that_is_not_there_is_refused(tmp_path: Path) -> None:
         OnnxEngine(write(tmp_path), threads=1, providers=["NoneSuch"])
 
 
+def test_a_provider_that_takes_nothing_is_not_what_runs_the_model(tmp_path: Path) -> None:
+    """`info` says what really runs: that a provider is there, and was named first, is no proof of it."""
+    runtime = pytest.importorskip("onnxruntime")
+    idle = "AzureExecutionProvider"
+    if idle not in runtime.get_available_providers():
+        pytest.skip("this onnxruntime has no provider that takes nothing of an ordinary model")
+    if not hasattr(runtime.InferenceSession, "get_provider_graph_assignment_info"):
+        pytest.skip("this onnxruntime does not tell which provider took what; 1.24 does")
+    with OnnxEngine(write(tmp_path), threads=1, providers=[idle]) as engine:
+        assert engine.info.name == "onnxruntime/cpu"
+
+
 def test_a_wrong_tensor_and_a_closed_engine_are_refused(tmp_path: Path) -> None:
     """Shape, dtype and a closed session are told as EngineError, not as the runtime's own exceptions."""
     pytest.importorskip("onnxruntime")
