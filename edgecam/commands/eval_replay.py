@@ -40,7 +40,7 @@ def replay(
         config: the configuration; None: as `edgecam run` finds it.
         sets: `key=value` texts of `--set`, for all settings.
         vary: `key=value,value` texts of `--vary`.
-        camera: whose settings; None: the recording's camera, or the only one.
+        camera: whose settings; None: the only one, or else the recording's.
         truth: a CSV of what was to be seen.
         as_json: print docs/schemas/replay.schema.json.
 
@@ -50,7 +50,14 @@ def replay(
         UsageError: an option makes no sense.
     """
     recording = open_recording(path)
-    settings = read_settings(config, variants_of(vary), sets=sets, camera=camera, environ=os.environ)
+    settings = read_settings(
+        config,
+        variants_of(vary),
+        sets=sets,
+        camera=camera,
+        recorded=None if recording.origin is None else recording.origin.camera,
+        environ=os.environ,
+    )
     with _progress() as told:
         comparison = compare_settings(recording, settings, truth=truth, told=told)
     if comparison.unknown > _KNOWN:

@@ -57,7 +57,7 @@ def _comparison(report: Report) -> Table:
     settings = report["settings"]
     keys = list(settings[0]["set"])
     judged = report["intervals"] is not None
-    of_truth = ("precision", "recall", "delay s", "longest", "time right", "time found") if judged else ()
+    of_truth = ("precision", "recall", "delay s", "longest s", "time right", "time found") if judged else ()
     table = _table(*map(_short, keys), "episodes", "changes/min", *of_truth, "labels")
     table.columns[-1].justify = "left"
     for setting in settings:

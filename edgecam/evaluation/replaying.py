@@ -54,6 +54,7 @@ def read_settings(
     *,
     sets: Sequence[str],
     camera: str | None,
+    recorded: str | None = None,
     environ: Mapping[str, str],
 ) -> list[Setting]:
     """The camera under each variant of its configuration, checked as for a run.
@@ -62,7 +63,8 @@ def read_settings(
         config: the file; None: as `load_config` finds it.
         variants: from `variants_of`.
         sets: `key=value` texts that hold for all of them.
-        camera: which one; None: the only one.
+        camera: which one; None: the only one, or else the one that was recorded.
+        recorded: the camera that was recorded, if that is known.
         environ: the environment variables.
 
     Raises:
@@ -76,18 +78,20 @@ def read_settings(
             plan = assemble(load_config(config, sets=[*sets, *of_variant], environ=environ))
         except ConfigError as error:
             raise _with_variant(error, variant) from error
-        chosen = pick_camera(plan, camera)
+        chosen = pick_camera(plan, camera, otherwise=recorded)
         settings.append(Setting(variant, chosen, plan.models[chosen.rungs[0].model]))
     return settings
 
 
-def pick_camera(plan: Plan, name: str | None) -> CameraPlan:
-    """The camera of this name, or the only one.
+def pick_camera(plan: Plan, name: str | None, *, otherwise: str | None = None) -> CameraPlan:
+    """The camera of this name; if none is named, the only one, or of several the other name's.
 
     Raises:
         UsageError: there is none, or there are several.
     """
     names = [camera.camera for camera in plan.cameras]
+    if name is None and len(names) > 1 and otherwise in names:
+        name = otherwise
     found = [camera for camera in plan.cameras if name in {None, camera.camera}]
     if len(found) == 1:
         return found[0]
@@ -149,5 +153,12 @@ def _with_variant(error: ConfigError, variant: Variant) -> ConfigError:
         return error
     tried = ", ".join(f"{key}={value}" for key, value in variant.items())
     return ConfigError(
-        [Problem(problem.where, problem.path, f"{problem.text} (with {tried})") for problem in error.problems]
+        [
+            Problem(
+                "--vary" if problem.path in variant else problem.where,
+                problem.path,
+                f"{problem.text} (with {tried})",
+            )
+            for problem in error.problems
+        ]
     )
