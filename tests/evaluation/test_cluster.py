@@ -35,6 +35,7 @@ class Cluster:
 
     address: str
     scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]]
 
 
 @contextmanager
@@ -51,9 +52,12 @@ def running(folder: Path, *, workers: int) -> Iterator[Cluster]:
             assert time.monotonic() < ends, "the scheduler does not start"
             time.sleep(0.05)
         address = json.loads(said.read_text())["address"]
-        for _ in range(workers):
-            stack.enter_context(_process("worker", folder, address, "--nthreads", "2", "--no-nanny", *local))
-        yield Cluster(address, scheduler)
+        arguments = (address, "--nthreads", "2", "--no-nanny", *local)
+        yield Cluster(
+            address,
+            scheduler,
+            [stack.enter_context(_process("worker", folder, *arguments)) for _ in range(workers)],
+        )
 
 
 @contextmanager
@@ -138,6 +142,19 @@ def test_where_no_scheduler_is_that_is_said_at_once(model: Model, pictures: Pict
     """With what to start or write."""
     with pytest.raises(UnusableError, match=r"no scheduler answers at .*dask scheduler"):
         score_pictures(model, pictures, dask=address)
+
+
+def test_a_worker_that_dies_changes_nothing(tmp_path: Path, model: Model, pictures: PictureSet) -> None:
+    """What it had in hand, or had done and not handed over, is done by others."""
+    with running(tmp_path, workers=2) as cluster:
+
+        def end(_done: int, _total: int) -> None:
+            cluster.workers[0].kill()
+
+        there = score_pictures(model, pictures, dask=cluster.address, told=end)
+    here = score_pictures(model, pictures, processes=1)
+    assert there.names == here.names
+    assert np.array_equal(there.probabilities, here.probabilities)
 
 
 def test_a_cluster_that_ends_meanwhile_is_no_hang(tmp_path: Path, model: Model, pictures: PictureSet) -> None:
