@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecam.cli_options import AsJson, Mean, Std, numbers
+from edgecam.cli_options import AsJson, Mean, Sets, Std, numbers
 
 compress_app = typer.Typer(
     help="Make a model smaller and faster, and see what that costs.",
@@ -23,6 +23,213 @@ BareLabels = Annotated[Path | None, typer.Option(help="For a bare file: its labe
 BareLicence = Annotated[str | None, typer.Option(help="For a bare file: of the weights.")]
 BareSource = Annotated[str | None, typer.Option(help="For a bare file: where the weights come from.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what was made there before.")]
+Labelled = Annotated[
+    Path, typer.Option("--pictures", help="Class folders, or a CSV `path,label`: what is learnt from.")
+]
+Test = Annotated[
+    Path | None,
+    typer.Option(help="As --pictures, but others: what accuracy is measured on, before and after."),
+]
+Out = Annotated[Path, typer.Option(help="The new model directory.", metavar="DIRECTORY")]
+Trained = Annotated[Path, typer.Argument(help="A float model directory that edgecam compress made.")]
+Epochs = Annotated[int | None, typer.Option(help="How often it sees each picture.", min=1)]
+Rate = Annotated[float | None, typer.Option(help="The highest learning rate.")]
+Batch = Annotated[int | None, typer.Option(help="Pictures in one step of learning.", min=1)]
+Flip = Annotated[bool, typer.Option(help="Mirror half of the pictures by chance.")]
+Seed = Annotated[int, typer.Option(help="Of all chance.", min=0)]
+
+
+@compress_app.command("run")
+def compress_run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe: docs/compress.md.", metavar="RECIPE.yaml")],
+    sets: Sets = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for results; default: the recipe's.", metavar="DIRECTORY")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do a recipe's steps that are not done yet, and report what each cost."""
+    from edgecam.commands.compress_run import run_recipe
+
+    run_recipe(recipe, sets=sets or (), out=out, as_json=as_json)
+
+
+@compress_app.command("architectures")
+def compress_architectures(
+    *,
+    classes: Annotated[int, typer.Option(help="How many it tells apart.", min=2)] = 1000,
+    side: Annotated[int, typer.Option(help="Of the square that it sees, in pixels.")] = 224,
+    width: Annotated[float | None, typer.Option(help="Factor on its channels.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the networks that can be trained, and how large each is."""
+    from edgecam.commands.compress_architectures import show_architectures
+
+    show_architectures(classes=classes, side_px=side, width=width, as_json=as_json)
+
+
+@compress_app.command("train")
+def compress_train(
+    pictures: Labelled,
+    out: Out,
+    *,
+    design: Annotated[str, typer.Option(help="One of `edgecam compress architectures`.")] = "mobilenet_v2",
+    side: Annotated[int, typer.Option(help="Of the square that it sees, in pixels.")] = 96,
+    width: Annotated[float | None, typer.Option(help="Factor on its channels.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the card.")] = "not stated",
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    batch: Batch = None,
+    flip: Flip = True,
+    seed: Seed = 1,
+    test: Test = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network from nothing but pictures."""
+    from edgecam.commands.compress_step import Wanted, do_step, learning
+
+    said = {"design": design, "side_px": side, "width": width}
+    wanted = Wanted(
+        pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json, licence=licence
+    )
+    do_step("train", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted)
+
+
+@compress_app.command("transfer")
+def compress_transfer(
+    pictures: Labelled,
+    out: Out,
+    *,
+    backbone: Annotated[str, typer.Option(help="efficientnet_lite0 or mobilenet_v2.")] = "efficientnet_lite0",
+    weights: Annotated[
+        Path | None, typer.Option(help="Their file; default: that of the installed package.")
+    ] = None,
+    side: Annotated[int, typer.Option(help="Of the square that it sees, in pixels.")] = 224,
+    frozen_epochs: Annotated[
+        int | None, typer.Option(help="Epochs in which only the last layer learns.", min=0)
+    ] = None,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    batch: Batch = None,
+    flip: Flip = True,
+    seed: Seed = 1,
+    test: Test = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a network that somebody trained your own classes."""
+    from edgecam.commands.compress_step import Wanted, do_step, learning
+
+    said = {
+        "backbone": backbone,
+        "weights": None if weights is None else str(weights.absolute()),
+        "side_px": side,
+        "frozen_epochs": frozen_epochs,
+    }
+    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    do_step("transfer", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted)
+
+
+@compress_app.command("prune")
+def compress_prune(
+    model: Trained,
+    pictures: Labelled,
+    out: Out,
+    *,
+    macs: Annotated[
+        float | None,
+        typer.Option(help="Multiply-accumulates that may be left; up to 1: a share of those before."),
+    ] = None,
+    ms: Annotated[
+        float | None, typer.Option(help="Milliseconds that one inference may take, as int8.")
+    ] = None,
+    measure_with: Annotated[
+        str | None,
+        typer.Option(
+            help="A command that gets a .tflite and prints the milliseconds that it takes elsewhere."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="In how many rounds.", min=1)] = 3,
+    importance: Annotated[str, typer.Option(help="Of channels: magnitude or taylor.")] = "magnitude",
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    batch: Batch = None,
+    flip: Flip = True,
+    seed: Seed = 1,
+    test: Test = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take channels out of a network until it is small or fast enough."""
+    from edgecam.commands.compress_step import Wanted, do_step, learning
+
+    said = {
+        "macs": macs, "ms": ms, "measure_with": measure_with, "rounds": rounds, "importance": importance,
+    }  # fmt: skip
+    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    do_step("prune", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted, model=model)
+
+
+@compress_app.command("distil")
+def compress_distil(
+    model: Trained,
+    teacher: Annotated[
+        Path,
+        typer.Option(help="A model directory of the same labels, larger and better.", metavar="DIRECTORY"),
+    ],
+    pictures: Labelled,
+    out: Out,
+    *,
+    temperature: Annotated[float, typer.Option(help="How far its answers are softened.")] = 4.0,
+    weight: Annotated[float, typer.Option(help="Its share beside the labels.", min=0, max=1)] = 0.7,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(help="Pictures of your own camera that it labels softly.", metavar="FOLDER"),
+    ] = None,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    batch: Batch = None,
+    flip: Flip = True,
+    seed: Seed = 1,
+    test: Test = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a network learn from a better one's answers."""
+    from edgecam.commands.compress_step import Wanted, do_step, learning
+
+    said = {
+        "temperature": temperature,
+        "weight": weight,
+        "unlabelled": None if unlabelled is None else str(unlabelled.absolute()),
+    }
+    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    settings = {**said, **learning(epochs, learning_rate, batch, flip=flip)}
+    do_step("distil", settings, wanted, model=model, teacher=teacher)
+
+
+@compress_app.command("qat")
+def compress_qat(
+    model: Trained,
+    pictures: Labelled,
+    out: Out,
+    *,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    batch: Batch = None,
+    flip: Flip = True,
+    seed: Seed = 1,
+    test: Test = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a network learn with int8's roundings in it; quantize it then."""
+    from edgecam.commands.compress_step import Wanted, do_step, learning
+
+    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    do_step("qat", learning(epochs, learning_rate, batch, flip=flip), wanted, model=model)
 
 
 @compress_app.command("quantize")

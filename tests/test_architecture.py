@@ -67,7 +67,7 @@ ROOMS = {
     ),
     "compress": room(
         "records errors config model vision inference measure evaluation",
-        "numpy cv2 yaml pydantic torch torch_pruning litert_torch ai_edge_quantizer ai_edge_litert"
+        "numpy cv2 yaml pydantic pydantic_core torch torch_pruning litert_torch ai_edge_quantizer ai_edge_litert"
         " flatbuffers safetensors matplotlib tflite",
     ),
     "doctor": room(

@@ -75,13 +75,18 @@ def write_network_model(
     return place
 
 
+def has_network(model: Path) -> bool:
+    """Whether a model directory can be trained further."""
+    return (model / NETWORK_FOLDER).is_dir()
+
+
 def network_of(model: Path) -> Checkpoint:
     """The network of a model directory that compression made.
 
     Raises:
         ModelError: there is none, or it is damaged.
     """
-    if not (model / NETWORK_FOLDER).is_dir():
+    if not has_network(model):
         raise ModelError(
             f"{model}: has no network that could be trained further; name a model that `edgecam compress` "
             "made in float (transfer, prune, distil, qat)"

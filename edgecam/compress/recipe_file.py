@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from edgecam.compress.recipe import Recipe
+from edgecam.compress.recipe import Kind, Recipe, Step
 from edgecam.config.document import read_yaml
 from edgecam.config.explain import faults_of
 from edgecam.config.loader import error_of, read_text
 from edgecam.config.overrides import apply_sets
-from edgecam.config.tree import Fault, Tree
+from edgecam.config.tree import Fault, Tree, dotted
 from edgecam.config.words import Schema, inlined
+from edgecam.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,20 @@ def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None
         raise error_of(missing)
     place = folder / Path(recipe.out).expanduser() if out is None else out.absolute()
     return LoadedRecipe(recipe, folder, train, test, place)
+
+
+def single_step(kind: Kind, settings: Mapping[str, Any]) -> Step:
+    """A step by itself, of settings by their key in a recipe.
+
+    Raises:
+        UsageError: a setting makes no sense.
+    """
+    try:
+        return Step.model_validate({kind: dict(settings)})
+    except ValidationError as error:
+        root = inlined(Step.model_json_schema(mode="validation"))
+        faults = faults_of(error, Tree(data={kind: dict(settings)}), root=root)
+        raise UsageError("; ".join(f"{dotted(fault.path)}: {fault.text}" for fault in faults)) from error
 
 
 def _checked(tree: Tree) -> Recipe:

@@ -1,0 +1,113 @@
+"""Does the jobs of a recipe's chain, and measures what they gave, by the path that a camera's frames take."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgecam.compress.calibration import digest_of_pictures, find_pictures
+from edgecam.compress.chain import Job, Told
+from edgecam.compress.extra import versions
+from edgecam.compress.recipe_file import LoadedRecipe
+from edgecam.compress.results import Measured
+from edgecam.compress.steps import Maker, Order
+from edgecam.errors import SourceError
+from edgecam.evaluation.metrics import accuracy_of
+from edgecam.evaluation.pictures import PictureSet, read_picture_set
+from edgecam.evaluation.scores import score_pictures
+from edgecam.model.arena import arena_of
+from edgecam.model.digests import digest_of
+from edgecam.model.graph import read_graph
+from edgecam.model.pull import Prove
+from edgecam.model.store import load_model
+
+MODEL_FOLDER = "model"
+"""In a job's folder: the model directory that it made."""
+# Of a job, its last tenth.
+_MEASURING_FROM = 0.9
+
+
+class RealWorkshop:
+    """As `chain.Workshop`, with real networks and pictures.
+
+    Args:
+        loaded: the recipe.
+        prove: runs a model once before it is believed.
+
+    Raises:
+        SourceError: the pictures cannot be used.
+    """
+
+    def __init__(self, loaded: LoadedRecipe, prove: Prove) -> None:
+        self._train = read_picture_set(loaded.train)
+        self._test = read_picture_set(loaded.test, labels=self._train.labels)
+        shared = {entry.path.resolve() for entry in self._train.pictures} & {
+            entry.path.resolve() for entry in self._test.pictures
+        }
+        if shared:
+            raise SourceError(
+                f"{min(shared)}: is among the pictures for training and those for testing; keep them apart"
+            )
+        recipe = loaded.recipe
+        self._maker = Maker(
+            self._train, folder=loaded.folder, licence=recipe.licence, origin=recipe.source, prove=prove
+        )
+        self._unlabelled = {
+            name: loaded.folder / step.distil.unlabelled
+            for name, step in recipe.steps.items()
+            if step.distil is not None and step.distil.unlabelled is not None
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What every result depends on: `pictures` and `versions`."""
+        pictures = {"train": _identity(self._train), "test": _identity(self._test)}
+        for name, folder in self._unlabelled.items():
+            paths = find_pictures(folder, most=sys.maxsize)
+            pictures[f"unlabelled of {name}"] = {"count": len(paths), "sha256": digest_of_pictures(paths)}
+        return {"pictures": pictures, "versions": versions()}
+
+    def make(self, job: Job, folder: Path, told: Told) -> tuple[str, ...]:
+        """As `Workshop.make`."""
+        order = Order(
+            step=job.step,
+            place=folder / MODEL_FOLDER,
+            source=None if job.source is None else job.source / MODEL_FOLDER,
+            teacher=None if job.teacher is None else job.teacher / MODEL_FOLDER,
+            seed=job.seed,
+        )
+        return self._maker(order, lambda share, what: told(_MEASURING_FROM * share, what))
+
+    def measure(self, folder: Path, told: Told) -> Measured:
+        """As `Workshop.measure`."""
+        model = load_model(folder / MODEL_FOLDER)
+
+        def scored(done: int, count: int) -> None:
+            told(_MEASURING_FROM + (1 - _MEASURING_FROM) * done / max(count, 1), "scoring test pictures")
+
+        scores = score_pictures(model, self._test, told=scored)
+        graph = read_graph(model.path)
+        data = model.path.read_bytes()
+        arena = arena_of(graph.subgraphs[0])
+        return Measured(
+            accuracy=accuracy_of(scores),
+            pictures=len(scores.truth),
+            parameters=graph.parameters,
+            macs=graph.macs,
+            bytes=len(data),
+            gz_bytes=len(gzip.compress(data, mtime=0)),
+            arena_bytes=None if arena is None else arena.bytes,
+        )
+
+
+def _identity(pictures: PictureSet) -> dict[str, Any]:
+    lines: Iterable[str] = sorted(
+        f"{digest_of(entry.path)} {pictures.labels[entry.label]}\n" for entry in pictures.pictures
+    )
+    return {
+        "count": len(pictures.pictures),
+        "sha256": hashlib.sha256("".join(lines).encode()).hexdigest(),
+    }
