@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -13,6 +14,8 @@ from edgecam.doctor.processes import lock_holder
 from edgecam.publish.store_file import Table
 
 _AS_ROOT = "sudo edgecam doctor, with the same --config"
+_ROOM = "make room in /tmp: a copy of it is looked into"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT}
 # A copy of it is opened; the default limit of events makes a tenth of this.
 _MOST_BYTES = 100_000_000
 _COUNT = f"SELECT count(*) FROM {Table.EVENT}"  # noqa: S608 - a table's name of our own
@@ -44,7 +47,8 @@ def _inside(path: Path, shown: str) -> Finding:
     try:
         waiting = _count_events(path)
     except OSError as error:
-        return _finding(Verdict.SKIPPED, f"{shown}, cannot be read ({error.strerror})", _AS_ROOT)
+        remedy = _ROOM if error.errno in _NO_ROOM else _AS_ROOT
+        return _finding(Verdict.SKIPPED, f"{shown}, cannot be read ({error.strerror})", remedy)
     except sqlite3.Error as error:
         remedy = "edgecam puts it aside at its next start and begins anew; is the card worn out?"
         return _finding(Verdict.ERROR, f"{shown}, damaged ({error})", remedy)

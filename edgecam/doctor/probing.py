@@ -44,7 +44,7 @@ def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
         deadline_s: after so long the child is killed.
     """
     asked = json.dumps({"path": sys.path, "probe": name, "request": request})
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with _unwritten() as out, _unwritten() as err:
         child = subprocess.Popen(  # noqa: S603 - this interpreter, the words above
             [sys.executable, "-P", "-c", _STUB],
             stdin=subprocess.PIPE,
@@ -58,6 +58,14 @@ def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
             _end(child)
             return Answer(fault=f"no answer within {deadline_s:g} s")
         return _understand(child.returncode, _read(out), _read(err))
+
+
+def _unwritten() -> IO[bytes]:
+    """An empty file without a name; in memory, as the doctor is asked when every disk is full, too."""
+    try:
+        return os.fdopen(os.memfd_create("edgecam-doctor"), "w+b")
+    except OSError:
+        return tempfile.TemporaryFile()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

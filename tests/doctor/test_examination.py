@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +90,9 @@ def test_a_probe_that_raises_says_so_in_words() -> None:
     answer = probe("runtime", {"module": "no_such_module"}, deadline_s=60)
     assert "no_such_module" in answer.fault
     assert not answer.crashed
+
+
+def test_a_probe_needs_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A full disk is what the doctor is asked about: no check may break down of it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    assert probe("runtime", {"module": "json"}, deadline_s=60).values["name"] == "json"

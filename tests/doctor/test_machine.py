@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +154,20 @@ def test_the_outbox_is_counted_and_left_untouched(tmp_path: Path) -> None:
         assert found.verdict is Verdict.OK
         assert "3 events wait" in found.found
         assert sorted(place.parent.iterdir()) == before
+
+
+def test_where_no_copy_of_the_outbox_can_be_made_room_is_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root has no more of it than anybody else."""
+    path = tmp_path / "outbox.db"
+    path.write_bytes(b"whatever it is")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    found = outbox_file.look(path)
+    assert (found.verdict, found.remedy) == (
+        Verdict.SKIPPED,
+        "make room in /tmp: a copy of it is looked into",
+    )
 
 
 def test_a_damaged_outbox_is_an_error(tmp_path: Path) -> None:
