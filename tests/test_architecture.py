@@ -67,8 +67,8 @@ ROOMS = {
     ),
     "compress": room(
         "records errors config model vision inference measure evaluation",
-        "numpy cv2 yaml pydantic pydantic_core torch torch_pruning litert_torch ai_edge_quantizer ai_edge_litert"
-        " flatbuffers safetensors matplotlib tflite",
+        "numpy cv2 yaml pydantic pydantic_core torch torch_pruning litert_torch ai_edge_quantizer"
+        " ai_edge_litert flatbuffers safetensors matplotlib tflite",
     ),
     "doctor": room(
         "reports errors broker_url tls config clock capture model inference publish appliance pipeline"
