@@ -17,6 +17,7 @@ from edgecam.config.loader import LoadedConfig
 from edgecam.config.source import Source, SourceKind
 from edgecam.errors import EndOfRecording, EngineError, SourceError, UnreadableFrame
 from edgecam.evaluation.recording import Origin, write_recording
+from edgecam.inference.engine import reads_metadata
 from edgecam.pipeline.assembly import CameraPlan, Plan
 from edgecam.pipeline.build import camera_settings, open_model
 from edgecam.records import Image
@@ -66,6 +67,10 @@ def record(
     with _Moments(camera.source, camera_settings(camera.config, folder=loaded.folder)) as moments:
         engine = open_model(loaded, plan, name)
         with engine:
+            if reads_metadata(engine):
+                raise EngineError(
+                    f"{name} runs on a camera's sensor, and a recording has none; name a model for the CPU"
+                )
             origin = Origin(
                 model=model.name,
                 sha256=model.sha256,

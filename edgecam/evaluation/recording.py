@@ -152,8 +152,11 @@ def open_recording(path: Path) -> Recording:
     """Look at the beginning of a file of scores.
 
     Raises:
-        SourceError: it cannot be read, is empty, or its first line is damaged.
+        SourceError: it is no file, cannot be read, is empty, or its first line is damaged.
     """
+    # It is read more than once.
+    if path.exists() and not path.is_file():
+        raise SourceError(f"{path}: is no file but a folder, pipe or device; write to a file first")
     first = next(lines_of(path), None)
     if first is None:
         raise SourceError(f"{path}: is empty; record with edgecam eval --record, or edgecam watch --json")

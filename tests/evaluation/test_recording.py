@@ -175,6 +175,8 @@ def test_an_empty_file_is_told(tmp_path: Path, content: bytes) -> None:
         open_recording(path)
     with pytest.raises(SourceError, match="cannot be read"):
         open_recording(tmp_path / "gone.jsonl")
+    with pytest.raises(SourceError, match="is no file but a folder"):
+        open_recording(tmp_path)
 
 
 @given(st.binary(max_size=300))

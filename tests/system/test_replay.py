@@ -113,14 +113,23 @@ def retimed(recording: Recording, plan: Plan, fates: Fates) -> list[Seen]:
     ]
 
 
-@pytest.mark.parametrize("smoothing_s", [0.0, 0.03, 1.0])
-def test_a_replay_decides_as_the_live_path_did(
-    tmp_path: Path, clip: Path, scores: Path, smoothing_s: float
-) -> None:
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {"smoothing_s": 0.0},
+        {"smoothing_s": 0.03},
+        {"smoothing_s": 0.0, "watch": {}, "ignore": ["web site"]},
+        {"smoothing_s": 0.03, "flip": "horizontal", "roi": [0.1, 0.1, 0.8, 0.8]},
+    ],
+    ids=["raw", "smoothed", "all labels", "another view"],
+)
+def test_a_replay_decides_as_the_live_path_did(tmp_path: Path, clip: Path, camera: dict[str, Any]) -> None:
     """The same frames at the same moments give the same episodes, to the last bit of their scores."""
-    ear, fates, plan = play_live(config_of(tmp_path, clip, smoothing_s=smoothing_s))
+    config, scores = config_of(tmp_path, clip, **camera), tmp_path / "scores.jsonl"
+    assert edgecam("eval", "--record", scores, "--config", config).code == 0
+    ear, fates, plan = play_live(config)
     assert len(fates.results) == FRAMES
-    replayer = Replayer(plan.cameras[0].rungs[0].watchlist, smoothing_s=smoothing_s)
+    replayer = Replayer(plan.cameras[0].rungs[0].watchlist, smoothing_s=camera["smoothing_s"])
     for seen in retimed(open_recording(scores), plan, fates):
         replayer.take(seen)
     found = replayer.end()
@@ -133,6 +142,21 @@ def test_a_replay_decides_as_the_live_path_did(
     assert [e.end_ns for e in found.episodes if not e.is_open] == [
         edge.end_ns for edge in ends if edge.reason is Reason.LEFT
     ]
+
+
+def test_model_and_source_of_the_command_line_take_the_place_of_the_cameras(
+    tmp_path: Path, clip: Path
+) -> None:
+    """Paths count from where the command is called, whatever folder the configuration is in."""
+    config = config_of(tmp_path, tmp_path / "gone.mp4")
+    scores = tmp_path / "scores.jsonl"
+    where = ("--record", scores, "--config", config, "--source", f"file:{clip.name}")
+    done = edgecam("eval", "efficientnet_lite0_160_int8", *where, cwd=clip.parent)
+    assert done.code == 0, done.err
+    origin = open_recording(scores).origin
+    assert origin is not None
+    assert origin.model == "efficientnet_lite0_160_int8"
+    assert origin.source == f"file:{clip}"
 
 
 def test_a_recording_has_the_moments_of_the_clip(scores: Path) -> None:
