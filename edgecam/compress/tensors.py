@@ -58,7 +58,8 @@ class PictureTensors:
     def joined_by(self, others: Self) -> Self:
         """These and others of the same size, whose labels do not count."""
         pixels = torch.cat([self.pixels, others.pixels])
-        return type(self)(pixels, torch.cat([self.truth, others.truth]), self.labels)
+        nothing = torch.full_like(others.truth, UNLABELLED)
+        return type(self)(pixels, torch.cat([self.truth, nothing]), self.labels)
 
     def digest(self) -> str:
         """SHA-256 of pixels, classes and labels, for a model's provenance."""
