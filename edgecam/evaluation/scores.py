@@ -48,7 +48,7 @@ class Scores:
     probabilities: NDArray[np.float32]
     """(pictures, classes), each 0..1: what the live path gives, sums of members where classes are groups."""
     engine: str = ""
-    """What ran it: `litert/cpu`, …"""
+    """What ran it: `litert/cpu`, …; on a cluster, several may have."""
     unreadable: tuple[Unreadable, ...] = ()
     """Pictures that are not among `names`."""
 
@@ -126,13 +126,13 @@ def gather(
     """
     total = len(pictures.pictures)
     sums = _sums_for(pictures)
-    engine = ""
+    engines: set[str] = set()
     probabilities = np.zeros((total, len(pictures.labels)), np.float32)
     faults: dict[int, str] = {}
     done = 0
     for number, lot in scored:
         start = number * _LOT_PICTURES
-        engine = lot.engine
+        engines.add(lot.engine)
         probabilities[start : start + len(lot.probabilities)] = sums(lot.probabilities)
         faults |= {start + place: fault for place, fault in lot.faults.items()}
         done += len(lot.probabilities)
@@ -149,7 +149,7 @@ def gather(
         truth=np.array([pictures.pictures[place].label for place in readable], np.int64),
         probabilities=probabilities[readable] if faults else probabilities,
         unreadable=tuple(Unreadable(names[place], fault) for place, fault in sorted(faults.items())),
-        engine=engine,
+        engine=", ".join(sorted(engines)),
     )
 
 
