@@ -12,7 +12,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -88,13 +88,14 @@ def write_recording(path: Path, origin: Origin) -> Iterator[RecordingWriter]:
     with _told(path):
         file = beginning.open("wb")
     try:
-        with file:
-            yield RecordingWriter(path, file, origin)
-            with _told(path):
-                file.flush()
+        yield RecordingWriter(path, file, origin)
         with _told(path):
+            file.close()
             beginning.replace(path)
     finally:
+        # What could not be written before cannot be now, and that was told.
+        with suppress(OSError):
+            file.close()
         beginning.unlink(missing_ok=True)
 
 

@@ -74,6 +74,23 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
         pass
 
 
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """By the recording's name, although what is buffered fails again when the file is closed."""
+    origin = Origin("made", "0" * 64, LABELS, "main", "file:clip.mp4", "litert/cpu")
+    path = tmp_path / "scores.jsonl"
+    part = tmp_path / ".scores.jsonl.part"
+    part.symlink_to("/dev/full")
+
+    def fill() -> None:
+        with write_recording(path, origin) as writer:
+            for _ in range(1000):
+                writer.add(prediction(CAT), at_ns=0)
+
+    with pytest.raises(EdgecamError, match=r"scores\.jsonl: cannot be written \(No space left"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_models_scores_are_refused(tmp_path: Path) -> None:
     """Places of classes mean nothing to a model with other labels."""
     path = recorded(tmp_path / "scores.jsonl", [(0, CAT)])
