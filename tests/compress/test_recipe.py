@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.compress.recipe_file import LoadedRecipe, load_recipe
+from edgecam.compress.recipe_file import LoadedRecipe, load_recipe, recipe_schema
 from edgecam.errors import ConfigError, UsageError
 
 WHOLE = """\
@@ -139,3 +139,16 @@ def test_a_recipe_that_is_not_there_is_told_as_such(folder: Path) -> None:
     """The remedy is a recipe's, not the configuration's."""
     with pytest.raises(ConfigError, match="no such file; name a recipe"):
         load_recipe(folder / "none.yaml")
+
+
+def test_every_key_stands_in_the_reference() -> None:
+    """docs/compress.md knows what a recipe may hold."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "compress.md").read_text(encoding="utf-8")
+    step = recipe_schema()["properties"]["steps"]["additionalProperties"]["properties"]
+    blocks = [
+        choice["properties"] for deed in step.values() for choice in deed["anyOf"] if "properties" in choice
+    ]
+    keys = {key for block in (recipe_schema()["properties"], step, *blocks) for key in block}
+
+    assert {"macs", "teacher", "frozen_epochs", "from"} <= keys
+    assert [key for key in sorted(keys) if f"`{key}" not in text and f".{key}`" not in text] == []
