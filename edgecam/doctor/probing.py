@@ -20,7 +20,8 @@ _STUB = (
     "import importlib, json, sys\n"
     "asked = json.load(sys.stdin)\n"
     "sys.path[:] = asked['path']\n"
-    "importlib.import_module('edgecam.doctor.probes.answering').answer(asked['probe'], asked['request'])\n"
+    "answer = importlib.import_module('edgecam.doctor.probes.answering').answer\n"
+    "answer(asked['probe'], asked['request'], parent=asked['parent'])\n"
 )
 
 
@@ -43,7 +44,7 @@ def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
         request: for the probe; plain data.
         deadline_s: after so long the child is killed.
     """
-    asked = json.dumps({"path": sys.path, "probe": name, "request": request})
+    asked = json.dumps({"path": sys.path, "parent": os.getpid(), "probe": name, "request": request})
     with _unwritten() as out, _unwritten() as err:
         child = subprocess.Popen(  # noqa: S603 - this interpreter, the words above
             [sys.executable, "-P", "-c", _STUB],

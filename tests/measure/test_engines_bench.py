@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from program import has_ended
 from stand_ins import until
 from tiny_engine import install
 
@@ -38,14 +39,6 @@ def measured(model: Model, *, rounds: int = 1) -> EnginesRun:
         seconds=0.01,
         progress=lambda _done, _total, _what: None,
     )
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process has, though nobody may have asked for its exit code."""
-    try:
-        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
-        return True
 
 
 @pytest.fixture

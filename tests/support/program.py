@@ -134,6 +134,14 @@ class Program:
             time.sleep(0.05)
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process has, though nobody may have asked for its exit code."""
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return True
+
+
 def config_for(url: str, source: str, **camera: Any) -> dict[str, Any]:
     """One camera `main` on a device `box`, the shipped model, a heartbeat each second."""
     return {

@@ -6,15 +6,22 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 from mosquitto import Mosquitto, free_port
 from mqtt_listener import Listener
-from program import Program, config_for, edgecam
+from program import Program, config_for, edgecam, has_ended
+from stand_ins import until
+from tiny_engine import install
 
 
 def write(folder: Path, config: dict[str, Any]) -> Path:
@@ -111,3 +118,39 @@ def test_on_a_terminal_long_words_are_folded_below_themselves(tmp_path: Path) ->
 def test_a_wrong_set_is_a_usage_error(tmp_path: Path) -> None:
     """As of every command."""
     assert edgecam("doctor", "--set", "nonsense", cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_who_leaves_the_doctor_leaves_nothing_that_hangs(
+    tiny: ModuleType, tmp_path: Path, number: signal.Signals
+) -> None:
+    """It is asked about what hangs, and people wait for a minute at most: that must not go on without it."""
+    note, site = tmp_path / "pid", tmp_path / "site"
+    spin = f"import os, pathlib\npathlib.Path({str(note)!r}).write_text(str(os.getpid()))\nwhile True: pass"
+    install(site, top=spin)
+    tiny.write_folder(tmp_path / "pets", tiny.Tiny())
+    path = write(
+        tmp_path,
+        {
+            "cameras": {"main": {"source": "pattern:"}},
+            "models": {"default": {"path": "pets", "engine": "abacus"}},
+        },
+    )
+    doctor = subprocess.Popen(
+        [sys.executable, "-m", "edgecam", "doctor", "--config", path],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(site), "STATE_DIRECTORY": str(tmp_path / "state")},
+        # Who was started in the background by a script has it ignored, and hands that on.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    )
+    with doctor:
+        try:
+            ends_s = time.monotonic() + 60
+            while not (note.exists() and note.read_text()):
+                assert doctor.poll() is None
+                assert time.monotonic() < ends_s
+                time.sleep(0.05)
+        finally:
+            doctor.send_signal(number)
+    until(lambda: has_ended(int(note.read_text())))

@@ -9,10 +9,18 @@ import sys
 from typing import Any
 
 from edgecam.errors import EdgecamError
+from edgecam.inference.bond import end_with
 
 
-def answer(name: str, request: dict[str, Any]) -> None:
-    """Print what the probe `name` says, or its fault, and end this process at once."""
+def answer(name: str, request: dict[str, Any], *, parent: int) -> None:
+    """Print what the probe `name` says, or its fault, and end this process at once.
+
+    Args:
+        name: of the probe.
+        request: what it is asked.
+        parent: the process that asks. Whoever waits too long for what hangs ends that, and this with it.
+    """
+    end_with(parent)
     try:
         values: dict[str, Any] = importlib.import_module(f"edgecam.doctor.probes.{name}").look(request)
     except EdgecamError as error:
