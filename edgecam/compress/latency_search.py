@@ -14,9 +14,9 @@ from edgecam.compress.quantization import Scheme, quantize
 from edgecam.errors import EdgecamError
 
 # Of the whole network's work: the widths that show how time goes with work.
-_LADDER = (0.71, 0.5, 0.35, 0.25, 0.18, 0.125)
+_LADDER = (0.6, 0.35, 0.2, 0.12)
 # Of the work that seemed to fit: the widths among which the last choice is made.
-_LAST_LADDER = (1.2, 1.1, 1.0, 0.9, 0.8, 0.65)
+_LAST_LADDER = (1.15, 1.0, 0.87, 0.75, 0.6)
 
 
 @dataclass(slots=True)
