@@ -36,13 +36,14 @@ def score_in_processes(
         The number of a lot and what became of it, in the order in which they are done.
 
     Raises:
-        EngineError: an engine does not open or fails, or a process ended.
+        EngineError: an engine does not open or fails, or a process ended or cannot be started.
     """
     waiting = iter(enumerate(lots))
     with ExitStack() as crew:
-        helpers = [crew.enter_context(_Helper(order)) for _ in range(processes)]
+        helpers = [crew.enter_context(_Helper()) for _ in range(processes)]
         working: dict[Connection, _Helper] = {}
         for helper, numbered in zip(helpers, waiting, strict=False):
+            helper.open(order)
             helper.give(*numbered)
             working[helper.line] = helper
         while working:
@@ -60,21 +61,20 @@ def score_in_processes(
 class _Helper:
     """A process that scores; starts it in the constructor, ends it at the end of the block."""
 
-    def __init__(self, order: ScoringOrder) -> None:
+    def __init__(self) -> None:
         self._number, self._lot = 0, Lot()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
-                [sys.executable, "-c", _MAIN, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                # Ctrl-C is for the parent, which ends it.
-                start_new_session=True,
-                # Python looks here first: the same edgecam as ours.
-                cwd=Path(__file__).parents[2],
-            )
-        self.line = Connection(ours.detach())
+        try:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                self._process = _start(theirs.fileno())
+                self.line = Connection(ours.detach())
+        except OSError as error:
+            raise EngineError(
+                f"no process that scores pictures can be started ({error.strerror}); try --processes 1"
+            ) from error
+
+    def open(self, order: ScoringOrder) -> None:
+        """Let it open its engine."""
         self._send(order)
 
     def give(self, number: int, lot: Lot) -> None:
@@ -127,6 +127,19 @@ class _Helper:
         return EngineError(
             f"a process that scores pictures {how}{where}; if memory was short, try --processes 1"
         )
+
+
+def _start(line: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
+        [sys.executable, "-c", _MAIN, str(line)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(line,),
+        # Ctrl-C is for the parent, which ends it.
+        start_new_session=True,
+        # Python looks here first: the same edgecam as ours.
+        cwd=Path(__file__).parents[2],
+    )
 
 
 def main() -> None:

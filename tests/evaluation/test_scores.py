@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from program import PHOTOS, picture
 from edgecam.capture.images import read_picture
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EngineError, ModelError, SourceError, UsageError
+from edgecam.evaluation import parallel
 from edgecam.evaluation.pictures import LabelledPicture, PictureSet, read_picture_set
 from edgecam.evaluation.scores import Scores, score_pictures
 from edgecam.evaluation.scores_file import load_scores, save_scores
@@ -181,6 +184,26 @@ def test_a_process_that_dies_is_told_and_takes_the_others_along(model: Model, fo
     ):
         score_pictures(model, pictures_of(folder, model.labels), processes=2, told=kill)
     assert len(seen) == 2
+    assert children() == before
+
+
+def test_a_machine_without_room_for_processes_is_told_so(
+    model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what helps; those that were started end."""
+    before = children()
+    start = parallel._start
+    lines: list[int] = []
+
+    def refuse(line: int) -> subprocess.Popen[bytes]:
+        if lines:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        lines.append(line)
+        return start(line)
+
+    monkeypatch.setattr(parallel, "_start", refuse)
+    with pytest.raises(EngineError, match=r"temporarily unavailable.*--processes 1"):
+        score_pictures(model, pictures_of(folder, model.labels), processes=2)
     assert children() == before
 
 
