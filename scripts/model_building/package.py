@@ -34,7 +34,7 @@ def write_package(recipe: Recipe, tflite: bytes, *, folder: Path, shipped: Path)
     (folder / "card.yaml").write_text(_card(recipe, tflite), encoding="utf-8")
     if not recipe.shipped:
         (folder / "README.md").write_text(_readme(recipe), encoding="utf-8")
-    same_weights = recipe.weights_sha256 == EFFICIENTNET_LITE0.weights_sha256
+    same_weights = recipe.published == EFFICIENTNET_LITE0.published
     for name in (*_SHARED_FILES, _LICENCE_FILE) if same_weights else _SHARED_FILES:
         if not (folder / name).exists():
             shutil.copyfile(shipped / name, folder / name)
@@ -50,7 +50,7 @@ def quantized(
     picture: NDArray[np.uint8], recipe: Recipe, *, scale: float, zero_point: int
 ) -> NDArray[np.int8]:
     """The int8 input tensor [1, height, width, 3] of a picture."""
-    real = (picture - np.array(recipe.mean)) / np.array(recipe.std)
+    real = (picture - np.array(recipe.published.mean)) / np.array(recipe.published.std)
     return np.asarray(np.clip(np.round(real / scale) + zero_point, -128, 127), np.int8)[None]
 
 
@@ -78,15 +78,15 @@ sha256: {hashlib.sha256(tflite).hexdigest()}
 input:
   width_px: {recipe.side_px}
   height_px: {recipe.side_px}
-  mean: {json.dumps(recipe.mean)}  # on 0..255 pixels: input = (pixel - mean) / std
-  std: {json.dumps(recipe.std)}
+  mean: {json.dumps(recipe.published.mean)}  # on 0..255 pixels: input = (pixel - mean) / std
+  std: {json.dumps(recipe.published.std)}
   fit: crop
   crop_fraction: {recipe.crop_fraction}
   color: rgb
 output:
   kind: logits
   background_offset: 0
-licence: {recipe.licence}
+licence: {recipe.published.licence}
 source: {json.dumps(recipe.source)}
 parameters: {graph.parameters}
 macs: {graph.macs}
@@ -96,6 +96,7 @@ self_test:
 
 
 def _readme(recipe: Recipe) -> str:
+    mean, std = list(recipe.published.mean), list(recipe.published.std)
     return f"""\
 # {recipe.name}
 
@@ -104,5 +105,5 @@ def _readme(recipe: Recipe) -> str:
 Weights: {recipe.source}.
 
 Preprocessing: centre crop of {recipe.crop_fraction} of the short side, {recipe.side_px}x{recipe.side_px} RGB,
-mean {list(recipe.mean)}, std {list(recipe.std)} on 0..255 pixels; the output is int8 logits.
+mean {mean}, std {std} on 0..255 pixels; the output is int8 logits.
 """

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_building.networks import Classifier
+from edgecam.compress.network import Network
 
 _DECIMALS = 2
 
 
 def match_features(
-    model: Classifier,
+    model: Network,
     *,
     trained: Iterable[NDArray[np.float32]],
     resized: Iterable[NDArray[np.float32]],
@@ -42,7 +42,7 @@ def match_features(
     return factor
 
 
-def _features(model: Classifier, pictures: Iterable[NDArray[np.float32]]) -> Tensor:
+def _features(model: Network, pictures: Iterable[NDArray[np.float32]]) -> Tensor:
     with torch.no_grad():
         rows = [model.features(torch.from_numpy(picture).permute(0, 3, 1, 2)) for picture in pictures]
     return torch.cat(rows).double()
