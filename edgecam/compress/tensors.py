@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,13 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgecam.compress.augmentation import Augmentation, augmented
-from edgecam.config.source import PICTURE_SUFFIXES
+from edgecam.compress.calibration import find_pictures, images_of, tensors_of
 from edgecam.errors import SourceError, UnreadableFrame, UnusableError
-from edgecam.evaluation.pictures import PictureSet, read_pixels
+from edgecam.evaluation.pictures import PictureSet
 from edgecam.model.card import InputCard
-from edgecam.records import Image, PixelFormat, TensorSpec
-from edgecam.vision.geometry import View
-from edgecam.vision.preprocess import Preprocessor
+from edgecam.records import TensorSpec
 
 UNLABELLED = -1
 """The class of a picture of which nobody said what it shows."""
@@ -146,7 +145,7 @@ def picture_tensors(
 def unlabelled_tensors(
     folder: Path, side_px: int, *, told: Callable[[int, int], None] | None = None
 ) -> PictureTensors:
-    """Read all pictures of a folder and of those in it, in the order of their names.
+    """Read all pictures of a folder and of those in it, in the order of `find_pictures`.
 
     Raises:
         SourceError: no such folder, no picture in it, or pictures that cannot be read.
@@ -154,9 +153,7 @@ def unlabelled_tensors(
     """
     if not folder.is_dir():
         raise SourceError(f"{folder}: there is no such folder of pictures; check the path")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    if not paths:
-        raise SourceError(f"{folder}: has no picture ({' '.join(PICTURE_SUFFIXES)}); put some in")
+    paths = find_pictures(folder, most=sys.maxsize)
     pixels = _read(paths, side_px, told)
     return PictureTensors(pixels, torch.full((len(paths),), UNLABELLED, dtype=torch.int64), ())
 
@@ -180,7 +177,7 @@ def _read(paths: Sequence[Path], side_px: int, told: Callable[[int, int], None] 
 
     def read(place: int) -> str | None:
         try:
-            pixels[place] = _cut(read_pixels(paths[place]), side_px)
+            pixels[place] = _cut(paths[place], side_px)
         except UnreadableFrame as fault:
             return str(fault)
         return None
@@ -198,14 +195,12 @@ def _read(paths: Sequence[Path], side_px: int, told: Callable[[int, int], None] 
     return torch.from_numpy(pixels)
 
 
-def _cut(pixels: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """The network's picture, (side, side, 3), red first."""
+def _cut(path: Path, side_px: int) -> NDArray[np.uint8]:
+    """The network's picture, (side, side, 3), red first; raises UnreadableFrame."""
     card = InputCard(width_px=side_px, height_px=side_px, mean=(0.0,), std=(1.0,))
     # A tensor that holds the pixels themselves.
     tensor = TensorSpec("image", (1, side_px, side_px, 3), "uint8", scale=1.0, zero_point=0)
-    height_px, width_px = pixels.shape[:2]
-    image = Image(pixels=pixels, format=PixelFormat.BGR, width_px=width_px, height_px=height_px)
-    return np.asarray(Preprocessor(card, tensor, View())(image)[0], np.uint8)
+    return np.asarray(next(tensors_of(card, tensor, images_of([path])))[0], np.uint8)
 
 
 def _check_memory(count: int, side_px: int) -> None:
