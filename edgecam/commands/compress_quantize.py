@@ -54,8 +54,6 @@ def compress_quantize(
         EdgecamError: it loses more than is allowed.
     """
     chosen = _scheme(scheme)
-    if chosen.calibrates and pictures is None:
-        raise UsageError(f"{chosen} has to be calibrated; give --pictures FOLDER of what the camera will see")
     if chosen.warning:
         print(chosen.warning, file=sys.stderr)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
@@ -89,6 +87,7 @@ def _scheme(text: str) -> Scheme:
 def _lines(made: Quantized) -> Iterator[str]:
     yield str(made.place)
     calibrated = f"; calibrated with {made.calibrated_on} pictures" if made.calibrated_on else ""
+    calibrated = "; with the ranges that it learnt" if made.learnt else calibrated
     yield f"  {made.scheme}: {made.bytes / 1e6:.2f} MB, its float {made.float_bytes / 1e6:.2f} MB{calibrated}"
     if not made.compared_on:
         yield "  not compared with its float: give --pictures or --labelled"
@@ -107,6 +106,7 @@ def _document(made: Quantized) -> dict[str, object]:
         "bytes": made.bytes,
         "float_bytes": made.float_bytes,
         "calibrated_on": made.calibrated_on,
+        "learnt": made.learnt,
         "compared_on": made.compared_on,
         "agreement": made.agreement,
         "top1": made.top1,

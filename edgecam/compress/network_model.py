@@ -10,6 +10,7 @@ from pathlib import Path
 from edgecam.compress.checkpoint import Checkpoint, load, save
 from edgecam.compress.export import to_float_tflite
 from edgecam.compress.flatfile import tidy
+from edgecam.compress.learnt_ranges import NETWORK_FOLDER, RANGES_FILE
 from edgecam.compress.tensor_ranges import Activation
 from edgecam.errors import ModelError
 from edgecam.model.bare import describe
@@ -18,10 +19,6 @@ from edgecam.model.card_text import card_text
 from edgecam.model.pull import Prove
 from edgecam.model.staging import check_free, publish, staged, write_text
 from edgecam.model.store import CARD_FILE, LABELS_FILE, load_model
-
-NETWORK_FOLDER = "network"
-"""In a model directory: the network itself, which can be trained further."""
-_RANGES_FILE = "ranges.json"
 
 
 def write_network_model(
@@ -70,7 +67,7 @@ def write_network_model(
         save(checkpoint, folder / NETWORK_FOLDER)
         if activations:
             text = json.dumps([asdict(activation) for activation in activations])
-            write_text(folder / NETWORK_FOLDER / _RANGES_FILE, text)
+            write_text(folder / NETWORK_FOLDER / RANGES_FILE, text)
         publish(folder, place)
     return place
 
@@ -92,18 +89,3 @@ def network_of(model: Path) -> Checkpoint:
             "made in float (transfer, prune, distil, qat)"
         )
     return load(model / NETWORK_FOLDER)
-
-
-def activations_of(model: Path) -> tuple[Activation, ...]:
-    """The ranges that a network learnt; none if it did not learn to be int8.
-
-    Raises:
-        ModelError: they are damaged.
-    """
-    path = model / NETWORK_FOLDER / _RANGES_FILE
-    if not path.exists():
-        return ()
-    try:
-        return tuple(Activation(**entry) for entry in json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); do the step qat again") from error

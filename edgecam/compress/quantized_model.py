@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecam import __version__
 from edgecam.compress.calibration import calibration_inputs, digest_of_pictures, input_range
+from edgecam.compress.learnt_ranges import learnt_ranges
 from edgecam.compress.quantization import Scheme, quantize
 from edgecam.errors import EdgecamError, ModelError, UsageError
 from edgecam.evaluation.classifier import Classifier
@@ -53,6 +54,8 @@ class Quantized:
     float_bytes: int
     calibrated_on: int
     """Pictures."""
+    learnt: bool
+    """Its ranges are those that the network learnt in training."""
     compared_on: int
     """Pictures that both have classified; 0: there were none."""
     same: int
@@ -103,17 +106,17 @@ def quantize_model(
         model: the float model's directory.
         out: the new one.
         scheme: what its numbers become.
-        pictures: of what the camera will see: the scheme is calibrated with them, and, without `labelled`,
-            both models are compared on them.
+        pictures: of what the camera will see: the scheme is calibrated with them, unless the ranges are
+            known, and, without `labelled`, both models are compared on them.
         labelled: other pictures to compare them on, of this model's labels.
-        ranges: as for `quantize`.
+        ranges: of every tensor, as for `quantize`; None: for int8, those that the network learnt, if it did.
         demands: what it has to reach.
         force: replace a model directory.
         prove: runs it once before it is believed.
         told: hears how far it is.
 
     Raises:
-        UsageError: `out` is taken, or a demand has no pictures to be measured on.
+        UsageError: `out` is taken, or there are no pictures to calibrate with or to measure a demand on.
         ModelError, EngineError, UnusableError: the model cannot be used, quantized or run.
         EdgecamError: it loses more than is allowed, or a picture cannot be read; nothing is left behind.
     """
@@ -122,17 +125,23 @@ def quantize_model(
     place = check_free(out.parent, out.name, force=force)
     original = load_model(model)
     float_tflite = _float_file(original)
-    inputs = _told(told, "calibrating", calibration_inputs(original.card.input, pictures), len(pictures))
+    if ranges is None and scheme is Scheme.INT8:
+        ranges = learnt_ranges(original)
+    seen = () if ranges or not scheme.calibrates else pictures
+    if scheme.calibrates and not ranges and not seen:
+        raise UsageError(f"{scheme} has to be calibrated; give --pictures FOLDER of what the camera will see")
+    inputs = _told(told, "calibrating", calibration_inputs(original.card.input, seen), len(seen))
     data = quantize(
         float_tflite, scheme, inputs=inputs, input_range=input_range(original.card.input), ranges=ranges
     )
     with staged(out.parent, out.name) as folder:
-        _write(folder, original, data, scheme, pictures)
+        _write(folder, original, data, scheme, _provenance(scheme, seen, learnt=bool(ranges)))
         card = replace(load_model(folder).card, self_test=SelfTest(top5=prove(folder)))
         write_text(folder / CARD_FILE, card_text(card))
         made = _compared(
             original, load_model(folder), scheme=scheme, pictures=pictures, labelled=labelled, told=told
         )
+        made = replace(made, calibrated_on=len(seen), learnt=bool(ranges))
         _refuse_loss(made, demands)
         publish(folder, place)
     return replace(made, place=place)
@@ -162,14 +171,16 @@ def _float_file(model: Model) -> bytes:
     return read_model_bytes(model.path)
 
 
-def _provenance(scheme: Scheme, pictures: Sequence[Path]) -> str:
+def _provenance(scheme: Scheme, seen: Sequence[Path], *, learnt: bool) -> str:
     said = f"quantized to {scheme} by edgecam {__version__}"
-    if not scheme.calibrates or not pictures:
+    if learnt:
+        return f"{said} with the ranges that it learnt"
+    if not seen:
         return said
-    return f"{said}, calibrated on {len(pictures)} pictures (sha256 {digest_of_pictures(pictures)})"
+    return f"{said}, calibrated on {len(seen)} pictures (sha256 {digest_of_pictures(seen)})"
 
 
-def _write(folder: Path, original: Model, data: bytes, scheme: Scheme, pictures: Sequence[Path]) -> None:
+def _write(folder: Path, original: Model, data: bytes, scheme: Scheme, provenance: str) -> None:
     file = folder / DEFAULT_FILE
     file.write_bytes(data)
     for kept in _KEPT_FILES:
@@ -182,7 +193,7 @@ def _write(folder: Path, original: Model, data: bytes, scheme: Scheme, pictures:
         description=f"{card.description}; quantized to {scheme}".removeprefix("; "),
         file=DEFAULT_FILE,
         sha256=hashlib.sha256(data).hexdigest(),
-        source=f"{card.source}; {_provenance(scheme, pictures)}",
+        source=f"{card.source}; {provenance}",
         parameters=graph.parameters,
         macs=graph.macs,
         self_test=None,
@@ -211,7 +222,8 @@ def _compared(
         scheme=scheme,
         bytes=made.path.stat().st_size,
         float_bytes=original.path.stat().st_size,
-        calibrated_on=len(pictures) if scheme.calibrates else 0,
+        calibrated_on=0,
+        learnt=False,
         compared_on=len(paths),
         same=int((before == after).sum()),
         float_right=None if truth is None else int((before == truth).sum()),

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from edgecam.compress.architectures import design
 from edgecam.compress.augmentation import Augmentation
-from edgecam.compress.calibration import find_pictures, input_range
+from edgecam.compress.calibration import find_pictures
 from edgecam.compress.chain import Told
 from edgecam.compress.channels import Importance
 from edgecam.compress.checkpoint import Checkpoint
 from edgecam.compress.distil import DistilSettings, distil
 from edgecam.compress.latency_target import CommandDevice
 from edgecam.compress.learning import Learning
-from edgecam.compress.network_model import activations_of, has_network, network_of, write_network_model
+from edgecam.compress.network_model import has_network, network_of, write_network_model
 from edgecam.compress.prune import PruneSettings, prune
 from edgecam.compress.qat import QatSettings, train_quantized
 from edgecam.compress.quantization import Scheme
@@ -35,15 +35,13 @@ from edgecam.compress.recipe import (
 from edgecam.compress.recipe import Learning as LearningBlock
 from edgecam.compress.scratch import train
 from edgecam.compress.teachers import CheckpointTeacher, ModelTeacher, Teacher
-from edgecam.compress.tensor_ranges import Activation, ranges_by_tensor
+from edgecam.compress.tensor_ranges import Activation
 from edgecam.compress.tensors import PictureTensors, picture_tensors, unlabelled_tensors
 from edgecam.compress.tiny import make_tiny
 from edgecam.compress.training import Progress
 from edgecam.compress.transfer import TransferSettings, transfer
 from edgecam.evaluation.pictures import PictureSet
-from edgecam.model.graph import read_model_bytes
 from edgecam.model.pull import Prove
-from edgecam.model.store import load_model
 
 _Settings = TypeVar("_Settings", bound=Learning)
 # What a step's block says for other parts of it than how it learns.
@@ -182,23 +180,16 @@ class Maker:
     def _quantize(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
         assert isinstance(block, QuantizeStep)  # noqa: S101 - by its kind
-        source = _needed(order.source)
-        model, activations = load_model(source), activations_of(source)
-        ranges = None
-        if activations and Scheme(block.scheme) is Scheme.INT8:
-            data = read_model_bytes(model.path)
-            ranges = ranges_by_tensor(data, input_range(model.card.input), activations)
         made = quantize_model(
-            source,
+            _needed(order.source),
             order.place,
             Scheme(block.scheme),
             self._some(block.pictures, order.seed),
-            ranges=ranges,
             prove=self.prove,
             told=_counted(told),
             force=order.force,
         )
-        learnt = ("its ranges were learnt in training",) if ranges else ()
+        learnt = ("its ranges were learnt in training",) if made.learnt else ()
         return (
             *learnt,
             f"it says what its float says of {made.same} of {made.compared_on} calibration pictures",
