@@ -63,10 +63,11 @@ class FakeQuantized(nn.Module):
         """What the observers have learnt, in the order in which the network computes what they watch."""
         return tuple(
             Activation(observer.operator, observer.channels, *observer.range())
-            for observer in self._observers()
+            for observer in self.observers()
         )
 
-    def _observers(self) -> Iterator[Observer]:
+    def observers(self) -> Iterator[Observer]:
+        """In the same order."""
         for node in self._graph.graph.nodes:
             if node.op == "call_module":
                 parts = self._graph.get_submodule(node.target).modules()

@@ -16,7 +16,7 @@ from edgecam.model.graph import parse_graph
 from edgecam.model.network import Operator, Subgraph
 
 CONVOLUTION, DEPTHWISE, LINEAR = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"
-ADDITION, PRODUCT, MEAN = "ADD", "MUL", "MEAN"
+ADDITION, PRODUCT = "ADD", "MUL"
 
 # Their kernels want one scale at both ends.
 _CARRIERS = frozenset(
