@@ -119,7 +119,8 @@ def evaluate(
         show_evaluation(report)
     if output.html is not None:
         worst = [worst_pictures(each.scores, each.pictures) for each in evaluated]
-        output.html.write_text(render_page(report, worst), encoding="utf-8")
+        # A file's name may be no text.
+        output.html.write_text(render_page(report, worst), encoding="utf-8", errors="backslashreplace")
 
 
 def _load(names: Sequence[str], bare: Bare) -> list[Model]:

@@ -33,7 +33,8 @@ def show_evaluation(report: Report) -> None:
 
 def _show_model(console: Console, model: Report, pictures: Report) -> None:
     missing = len(model["unreadable"])
-    scored = f"{model['scored']} pictures" + (f" ({missing} more could not be read)" if missing else "")
+    scored = "1 picture" if model["scored"] == 1 else f"{model['scored']} pictures"
+    scored += f" ({missing} more could not be read)" if missing else ""
     kinds = f"{model['labels']} {'groups and labels' if model['groups'] else 'labels'}"
     _say(console, f"{model['name']} on {scored} of {pictures['path']}: {kinds}, {model['engine']}")
     console.print()
@@ -42,7 +43,7 @@ def _show_model(console: Console, model: Report, pictures: Report) -> None:
     console.print(_classes(console, model))
     console.print()
     console.print(_thresholds(model["thresholds"]))
-    if not all(one["certain"] for one in model["thresholds"]["names"]):
+    if any(one["enter"] is not None and not one["certain"] for one in model["thresholds"]["names"]):
         console.print(
             "?: with so few pictures, the true precision may be lower", style="dim", highlight=False
         )

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import edgecam
 from edgecam.errors import EdgecamError, EngineError, UnusableError
 from edgecam.evaluation.scoring import Lot, ScoredLot, Scorer, ScoringOrder
+from edgecam.inference.engines import seen_by
 
 _CONNECT_S = 10.0
 # A cluster that grows with its work may have no worker yet.
@@ -48,6 +49,8 @@ def score_on_cluster(
         from distributed import as_completed
     except ImportError as error:
         raise UnusableError("--dask: Dask is not installed; pip install 'edgecam[dask]'") from error
+    # The file goes alone, so it has to be the one that this engine runs.
+    order = replace(order, model=seen_by(order.engine, order.model))
     waiting = iter(enumerate(lots))
     with _connected(address) as client:
         at_once = _LOTS_AHEAD * _threads_of(client, address)

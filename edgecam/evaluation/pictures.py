@@ -163,8 +163,11 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """All files below a folder that are not hidden, by name."""
+    """All files below a folder that are not hidden, by name; a link to a folder may lead round in circles."""
     found: list[Path] = []
     for entry in _visible(folder):
-        found += _walk(entry) if entry.is_dir() else [entry]
+        if not entry.is_dir():
+            found.append(entry)
+        elif not entry.is_symlink():
+            found += _walk(entry)
     return found

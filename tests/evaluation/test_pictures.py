@@ -63,9 +63,18 @@ def test_files_that_are_no_pictures_are_named_and_hidden_ones_passed_over(tmp_pa
     root = touch(
         tmp_path, "tabby/1.jpg", "tabby/2.heic", "tabby/.cache/3.jpg", ".git/4.jpg", "__MACOSX/5.jpg"
     )
+    (root / "tabby" / "round").symlink_to(root / "tabby")
     found = read_picture_set(root, labels=LABELS)
     assert told(found) == [("tabby/1.jpg", "tabby")]
     assert found.left_out == (root / "tabby/2.heic",)
+
+
+def test_class_folders_may_be_links(tmp_path: Path) -> None:
+    """So that one set of pictures can be called in several ways."""
+    touch(tmp_path / "there", "1.jpg")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "tabby").symlink_to(tmp_path / "there")
+    assert told(read_picture_set(tmp_path / "set", labels=LABELS)) == [("tabby/1.jpg", "tabby")]
 
 
 def test_a_group_as_a_folder_tells_apart_what_the_folders_are_called(tmp_path: Path) -> None:
