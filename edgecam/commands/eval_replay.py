@@ -60,11 +60,11 @@ def replay(
     )
     with _progress() as told:
         comparison = compare_settings(recording, settings, truth=truth, told=told)
-    if comparison.unknown > _KNOWN:
+    if comparison.shortfall > _KNOWN:
         print(
-            f"{path}: holds the best classes of each frame only: {comparison.unknown:.0%} of the probability "
-            f"is unknown, up to {comparison.most_unknown:.0%} in one frame, and taken for nothing. Scores of "
-            "groups may have been higher; edgecam eval --record holds all",
+            f"{path}: holds the best classes of each frame only: scores of what is watched may have been "
+            f"higher by up to {comparison.shortfall:.2f}, in one frame by {comparison.most_short:.2f}; "
+            "edgecam eval --record holds all",
             file=sys.stderr,
         )
     report = replay_report(recording, settings, comparison)

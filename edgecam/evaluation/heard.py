@@ -17,6 +17,7 @@ import numpy as np
 from edgecam.errors import SourceError
 from edgecam.evaluation.replay import Seen
 
+_ROUNDING = 0.0005
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,7 +94,7 @@ def _is_prediction(payload: Mapping[str, Any]) -> bool:
 
 def _seen(payload: Mapping[str, Any], labels: Sequence[str]) -> Seen:
     """Raises ValueError, TypeError, KeyError."""
-    probabilities = np.zeros(len(labels), np.float32)
+    probabilities, least = np.zeros(len(labels), np.float32), 1.0
     for entry in payload["top"]:
         place = entry["id"]
         if not isinstance(place, int) or not 0 <= place < len(labels) or labels[place] != entry["label"]:
@@ -101,7 +102,13 @@ def _seen(payload: Mapping[str, Any], labels: Sequence[str]) -> Seen:
         score = float(entry["score"])
         if not 0 <= score <= 1:
             raise ValueError(f"{score} is no probability")
-        probabilities[place] = score
+        probabilities[place], least = score, min(least, score)
     moment = datetime.fromisoformat(payload["ts"])
     at_ns = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
-    return Seen(at_ns=at_ns, probabilities=probabilities, unknown=max(0.0, 1.0 - float(probabilities.sum())))
+    return Seen(
+        at_ns=at_ns,
+        probabilities=probabilities,
+        unknown=max(0.0, 1.0 - float(probabilities.sum())),
+        # Those that are told are the best, and rounded.
+        most_unnamed=least + _ROUNDING,
+    )

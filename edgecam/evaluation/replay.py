@@ -22,6 +22,16 @@ class Seen:
     """(classes,), each 0..1."""
     unknown: float = 0.0
     """Share of the probability that is not in there, 0..1."""
+    most_unnamed: float = 0.0
+    """No single class that is missing has more than this, 0..1."""
+
+    def shortfall(self, watchlist: Watchlist) -> float:
+        """By how much the score of a watched name may have been higher, at the most, 0..1."""
+        if not self.unknown or not watchlist.names:
+            return 0.0
+        fullest = np.where(self.probabilities > 0, self.probabilities, np.float32(self.most_unnamed))
+        more = watchlist.scores(fullest) - watchlist.scores(self.probabilities)
+        return min(self.unknown, float(more.max()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,9 @@ def replay_report(
             "source": None if origin is None else origin.source,
             "frames": first.frames,
             "seconds": round(first.span_s, 3),
-            "unknown": {
-                "mean": round(comparison.unknown, _DIGITS),
-                "most": round(comparison.most_unknown, _DIGITS),
+            "shortfall": {
+                "mean": round(comparison.shortfall, _DIGITS),
+                "most": round(comparison.most_short, _DIGITS),
             },
         },
         "intervals": None if comparison.truth is None else len(comparison.truth),

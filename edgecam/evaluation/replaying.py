@@ -42,9 +42,9 @@ class Comparison:
     replays: tuple[Replay, ...]
     """In the order of the settings."""
     truth: tuple[Interval, ...] | None
-    unknown: float
-    """Share of the probability that the recording does not hold, 0..1, the mean of all frames."""
-    most_unknown: float
+    shortfall: float
+    """By how much a watched score may have been higher than recorded, 0..1, the mean of all frames."""
+    most_short: float
     """The same of the worst frame."""
 
 
@@ -124,15 +124,17 @@ def compare_settings(
     replayers = [
         Replayer(setting.watchlist, smoothing_s=setting.camera.config.smoothing_s) for setting in settings
     ]
-    unknown = most = 0.0
+    watchlists = list({setting.watchlist.names: setting.watchlist for setting in settings}.values())
+    total = most = 0.0
     count = 0
     for count, seen in enumerate(chain([opening], frames), 1):
-        unknown, most = unknown + seen.unknown, max(most, seen.unknown)
+        short = max(seen.shortfall(watchlist) for watchlist in watchlists)
+        total, most = total + short, max(most, short)
         for replayer in replayers:
             replayer.take(seen)
         if told is not None:
             told(count)
-    return Comparison(tuple(one.end() for one in replayers), intervals, unknown / count, most)
+    return Comparison(tuple(one.end() for one in replayers), intervals, total / count, most)
 
 
 def _truth(

@@ -147,6 +147,7 @@ def test_what_subscribers_recorded_is_read_in_each_of_its_forms(tmp_path: Path) 
         assert [frame.at_ns - frames[0].at_ns for frame in frames] == [0, S // 4]
         assert frames[0].probabilities.tolist() == pytest.approx([0.7, 0.2, 0.0])
         assert frames[0].unknown == pytest.approx(0.1)
+        assert frames[0].most_unnamed == pytest.approx(0.2005)
 
 
 def test_of_several_cameras_one_is_read(tmp_path: Path) -> None:

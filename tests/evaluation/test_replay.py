@@ -70,6 +70,19 @@ def test_one_label_after_another_is_one_change() -> None:
     assert replayed([(0, (0.9, 0.0, 0.0)), (1, (0.0, 0.9, 0.0))]).changes == 2
 
 
+def test_how_far_a_score_may_be_short_is_bounded_from_both_sides() -> None:
+    """By the share that is missing, and by what classes that were not told can have had at the most."""
+    watch = Watchlist(
+        LABELS, {"pet": (0, 1), "all": (0, 1, 2)}, watch={"pet": Threshold(), "cat": Threshold()}
+    )
+    told = np.array([0.5, 0.0, 0.0], np.float32)
+    assert Seen(0, told, unknown=0.4, most_unnamed=0.1).shortfall(watch) == pytest.approx(0.1)
+    assert Seen(0, told, unknown=0.05, most_unnamed=0.1).shortfall(watch) == 0.05
+    nothing_told = Seen(0, np.zeros(3, np.float32), unknown=0.9, most_unnamed=0.3)
+    assert nothing_told.shortfall(watch) == pytest.approx(0.6)
+    assert Seen(0, told).shortfall(watch) == 0.0
+
+
 def test_a_single_frame_has_no_rate() -> None:
     """Nothing is divided by a span of nothing."""
     assert replayed([(3, (0.9, 0.0, 0.0))]).changes_per_minute is None
