@@ -145,6 +145,10 @@ def compress_prune(
     ms: Annotated[
         float | None, typer.Option(help="Milliseconds that one inference may take, as int8.")
     ] = None,
+    sparsity: Annotated[
+        float | None,
+        typer.Option(help="Instead, the share of single weights that become 0: smaller archives, no more."),
+    ] = None,
     measure_with: Annotated[
         str | None,
         typer.Option(
@@ -166,7 +170,8 @@ def compress_prune(
     from edgecam.commands.compress_step import Wanted, do_step, learning
 
     said = {
-        "macs": macs, "ms": ms, "measure_with": measure_with, "rounds": rounds, "importance": importance,
+        "macs": macs, "ms": ms, "sparsity": sparsity, "measure_with": measure_with, "rounds": rounds,
+        "importance": importance,
     }  # fmt: skip
     wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
     do_step("prune", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted, model=model)

@@ -27,6 +27,10 @@ NETWORKS = frozenset({"train", "transfer", "prune", "distil", "qat"})
 """Kinds that make a network which others can go on from."""
 
 
+# Of the three targets of pruning.
+_ALL_BUT_ONE = 2
+
+
 def _check_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise ValueError("expected a name of a-z, 0-9, _ and -, the first no sign")
@@ -79,12 +83,17 @@ class TransferStep(Learning):
 
 
 class PruneStep(Learning):
-    """Whole channels go, the least needed first, in rounds with learning between; one target is needed."""
+    """Whole channels go, the least needed first, in rounds with learning between; one target is needed.
+
+    With `sparsity`, single weights go instead, which makes an archive smaller and nothing else.
+    """
 
     macs: Annotated[float, Field(gt=0)] | None = None
     """Multiply-accumulates that may be left: up to 1 a share of those before, above that their number."""
     ms: Annotated[float, Field(gt=0)] | None = None
     """Milliseconds that one inference may take as int8, on this machine or by `measure_with`."""
+    sparsity: float | None = Field(default=None, gt=0, lt=1)
+    """The share of single weights that become zero: no channel goes, and the network is as large and slow."""
     measure_with: Text | None = None
     """A command that gets a `.tflite`'s path and prints the milliseconds that it takes on another device."""
     rounds: int = Field(default=3, ge=1, le=100)
@@ -94,8 +103,8 @@ class PruneStep(Learning):
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        if (self.macs is None) == (self.ms is None):
-            raise ValueError("expected one of macs and ms")
+        if [self.macs, self.ms, self.sparsity].count(None) != _ALL_BUT_ONE:
+            raise ValueError("expected one of macs, ms and sparsity")
         return self
 
 

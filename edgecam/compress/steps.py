@@ -18,6 +18,7 @@ from edgecam.compress.checkpoint import Checkpoint
 from edgecam.compress.distil import DistilSettings, distil
 from edgecam.compress.latency_target import CommandDevice
 from edgecam.compress.learning import Learning
+from edgecam.compress.magnitude import WORD, MagnitudeSettings, prune_weights
 from edgecam.compress.network_model import has_network, network_of, write_network_model
 from edgecam.compress.prune import PruneSettings, prune
 from edgecam.compress.qat import QatSettings, train_quantized
@@ -35,10 +36,10 @@ from edgecam.compress.recipe import (
 from edgecam.compress.recipe import Learning as LearningBlock
 from edgecam.compress.scratch import train
 from edgecam.compress.teachers import CheckpointTeacher, ModelTeacher, Teacher
+from edgecam.compress.telling import counted, heard
 from edgecam.compress.tensor_ranges import Activation
 from edgecam.compress.tensors import PictureTensors, picture_tensors, unlabelled_tensors
 from edgecam.compress.tiny import make_tiny
-from edgecam.compress.training import Progress
 from edgecam.compress.transfer import TransferSettings, transfer
 from edgecam.evaluation.pictures import PictureSet
 from edgecam.model.pull import Prove
@@ -101,7 +102,7 @@ class Maker:
             seed=order.seed,
             licence=self.licence,
             source=self.origin,
-            told=_heard(told),
+            told=heard(told),
         )
         return self._write(order, made)
 
@@ -117,7 +118,7 @@ class Maker:
             self._seen(block.side_px, told),
             _settings(TransferSettings, block, **more),
             seed=order.seed,
-            told=_heard(told),
+            told=heard(told),
         )
         return self._write(order, made)
 
@@ -125,21 +126,21 @@ class Maker:
         block = order.step.settings
         assert isinstance(block, PruneStep)  # noqa: S101 - by its kind
         network = network_of(_needed(order.source))
-        settings = _settings(
-            PruneSettings,
-            block,
-            macs=block.macs,
-            ms=block.ms,
-            rounds=block.rounds,
-            importance=Importance(block.importance),
-        )
+        pictures = self._seen(network.design.side_px, told)
+        if block.sparsity is not None:
+            zeros = _settings(MagnitudeSettings, block, sparsity=block.sparsity)
+            made = prune_weights(network, pictures, zeros, seed=order.seed, told=heard(told))
+            return self._write(order, made, notes=(WORD,))
+        target = {"macs": block.macs, "ms": block.ms}
         made = prune(
             network,
-            self._seen(network.design.side_px, told),
-            settings,
+            pictures,
+            _settings(
+                PruneSettings, block, **target, rounds=block.rounds, importance=Importance(block.importance)
+            ),
             seed=order.seed,
             device=None if block.measure_with is None else CommandDevice(block.measure_with),
-            told=_heard(told),
+            told=heard(told),
         )
         return self._write(order, made)
 
@@ -152,7 +153,7 @@ class Maker:
             self._seen(network.design.side_px, told),
             _settings(QatSettings, block),
             seed=order.seed,
-            told=_heard(told),
+            told=heard(told),
         )
         return self._write(order, made, activations)
 
@@ -173,7 +174,7 @@ class Maker:
             settings,
             seed=order.seed,
             unlabelled=unlabelled,
-            told=_heard(told),
+            told=heard(told),
         )
         return self._write(order, made)
 
@@ -186,7 +187,7 @@ class Maker:
             Scheme(block.scheme),
             self._some(block.pictures, order.seed),
             prove=self.prove,
-            told=_counted(told),
+            told=counted(told),
             force=order.force,
         )
         learnt = ("its ranges were learnt in training",) if made.learnt else ()
@@ -200,7 +201,7 @@ class Maker:
             _needed(order.source),
             order.place,
             self._some(_TINY_PICTURES, order.seed),
-            told=_counted(told),
+            told=counted(told),
             force=order.force,
         )
         micro = made.micro
@@ -208,7 +209,11 @@ class Maker:
         return (f"{said}, in an arena of {micro.arena_bytes} bytes",)
 
     def _write(
-        self, order: Order, checkpoint: Checkpoint, activations: tuple[Activation, ...] = ()
+        self,
+        order: Order,
+        checkpoint: Checkpoint,
+        activations: tuple[Activation, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> tuple[str, ...]:
         write_network_model(
             order.place,
@@ -218,7 +223,7 @@ class Maker:
             prove=self.prove,
             force=order.force,
         )
-        return ()
+        return notes
 
     def _seen(self, side_px: int, told: Told) -> PictureTensors:
         if side_px not in self._tensors:
@@ -246,18 +251,6 @@ def _teacher(model: Path, paths: Sequence[Path], labels: Sequence[str]) -> Teach
     if has_network(model):
         return CheckpointTeacher(network_of(model), labels)
     return ModelTeacher(model, paths, labels)
-
-
-def _heard(told: Told) -> Callable[[Progress], None]:
-    def hear(progress: Progress) -> None:
-        epoch = f"epoch {progress.epoch} of {progress.epochs}, " if progress.epoch else ""
-        told(progress.done, f"{progress.stage}, {epoch}{100 * progress.accuracy:.0f} % right")
-
-    return hear
-
-
-def _counted(told: Told) -> Callable[[str, int, int], None]:
-    return lambda what, done, count: told(done / max(count, 1), what)
 
 
 def _needed(source: Path | None) -> Path:

@@ -1,0 +1,23 @@
+"""From what learning and counting tell of themselves to how much of a step is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgecam.compress.chain import Told
+from edgecam.compress.training import Progress
+
+
+def heard(told: Told) -> Callable[[Progress], None]:
+    """Hears a network learn."""
+
+    def hear(progress: Progress) -> None:
+        epoch = f"epoch {progress.epoch} of {progress.epochs}, " if progress.epoch else ""
+        told(progress.done, f"{progress.stage}, {epoch}{100 * progress.accuracy:.0f} % right")
+
+    return hear
+
+
+def counted(told: Told) -> Callable[[str, int, int], None]:
+    """Hears what is done with how many pictures, and of how many."""
+    return lambda what, done, count: told(done / max(count, 1), what)
