@@ -21,7 +21,8 @@ def design(family: str, *, classes: int, side_px: int, width: float | None = Non
     """An architecture by its name.
 
     Small pictures keep their resolution longer, or the last blocks would see a single pixel: up to 64 px
-    the stem has stride 1, up to 32 px so has the first stage that would halve. The weights stay the same.
+    the stem has stride 1, up to 32 px so has the first stage that would halve. The weights stay the same; the
+    work does not: 64 px cost more than 96 px.
 
     Args:
         family: a key of `FAMILIES`.

@@ -27,8 +27,7 @@ UNLABELLED = -1
 """The class of a picture of which nobody said what it shows."""
 _MOST_FAULTS = 5
 _MEMORY_SHARE = 0.6
-# Enough apart that the epochs of two seeds never share a generator's seed.
-_EPOCHS = 1_000_003
+_MOST_EPOCHS = 1_000_003
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +112,7 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of one epoch, counted from 0."""
-        chance = torch.Generator().manual_seed(self._seed * _EPOCHS + number)
+        chance = chance_of(self._seed, number)
         order = torch.randperm(len(self._pictures), generator=chance)
         for places in order.tensor_split(self._count):
             pixels = as_float(self._pictures.pixels[places])
@@ -156,6 +155,11 @@ def unlabelled_tensors(
     paths = find_pictures(folder, most=sys.maxsize)
     pixels = _read(paths, side_px, told)
     return PictureTensors(pixels, torch.full((len(paths),), UNLABELLED, dtype=torch.int64), ())
+
+
+def chance_of(seed: int, epoch: int) -> torch.Generator:
+    """What decides in an epoch; no two epochs of any two seeds have the same."""
+    return torch.Generator().manual_seed(seed * _MOST_EPOCHS + epoch)
 
 
 def as_float(pixels: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ from edgecam.compress.held_out import check_classes
 from edgecam.compress.learning import Learning, class_weights, learn, picture_facts, settings_record
 from edgecam.compress.network import Network
 from edgecam.compress.published import PUBLISHED
-from edgecam.compress.tensors import Batch, PictureTensors, as_float, normalised
+from edgecam.compress.tensors import Batch, PictureTensors, as_float, chance_of, normalised
 from edgecam.compress.training import Progress, Told, fit, smoothed_cross_entropy
 from edgecam.errors import UsageError
 
 _HEAD_RATE = 3e-3
 _FEATURE_BATCH = 64
-# Of a run's time; the rest is the fine-tuning.
+# Of a run's time, if there is fine-tuning; the features take most of it.
 _FROZEN_SHARE = 0.15
 
 
@@ -73,7 +73,9 @@ def transfer(
     mean, std = backbone.published.mean, backbone.published.std
     network = backbone.network
     _freeze(network, settings.last_blocks)
-    _teach_last_layer(network, pictures, settings, seed=seed, mean=mean, std=std, told=told)
+    share = _FROZEN_SHARE if settings.epochs else 1.0
+    before = told and _part(told, "last layer", 0.0, share)
+    _teach_last_layer(network, pictures, settings, seed=seed, mean=mean, std=std, told=before)
     learn(
         network,
         pictures,
@@ -82,7 +84,7 @@ def transfer(
         mean=mean,
         std=std,
         validation=validation,
-        told=told and _part(told, "fine-tuning", _FROZEN_SHARE, 1.0),
+        told=told and _part(told, "fine-tuning", share, 1.0),
     )
     network.requires_grad_(True)  # noqa: FBT003 - torch's own signature
     checkpoint = Checkpoint(
@@ -103,7 +105,7 @@ class _FeatureBatches:
         return max(1, round(len(self._truth) / _FEATURE_BATCH))
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        chance = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        chance = chance_of(self._seed, number)
         order = torch.randperm(len(self._truth), generator=chance)
         views = torch.randint(len(self._views), (len(self._truth),), generator=chance)
         for places in order.tensor_split(len(self)):
@@ -132,8 +134,7 @@ def _teach_last_layer(
             for view, seen in zip(views, (inputs, inputs.flip(3)), strict=False):
                 view.append(network.features(seen))
         if told is not None:
-            share = _FROZEN_SHARE * (done + 1) / len(parts)
-            told(Progress(share, 0, settings.frozen_epochs, 0.0, 0.0, stage="features"))
+            told(Progress((done + 1) / len(parts), 0, settings.frozen_epochs, 0.0, 0.0))
     weights = class_weights(pictures, settings)
     last: nn.Module = network.linear
     fit(
@@ -142,7 +143,7 @@ def _teach_last_layer(
         epochs=settings.frozen_epochs,
         learning_rate=_HEAD_RATE,
         loss=smoothed_cross_entropy(settings.label_smoothing, weights),
-        told=told and _part(told, "last layer", _FROZEN_SHARE, _FROZEN_SHARE),
+        told=told and _part(told, "last layer", 1.0, 1.0),
     )
 
 

@@ -144,7 +144,10 @@ def test_progress_grows_from_nothing_to_all(weights: Path) -> None:
     assert shares == sorted(shares)
     assert (shares[-1], told[-1].epoch, told[-1].epochs) == (1.0, 2, 2)
     assert [progress.stage for progress in told if progress.checked is not None] == ["fine-tuning"] * 2
-    assert {progress.stage for progress in told} == {"features", "last layer", "fine-tuning"}
+    assert {progress.stage for progress in told} == {"last layer", "fine-tuning"}
+    told.clear()
+    transfer(coloured(24), replace(settings, epochs=0), seed=1, told=told.append)
+    assert told[-1].done == 1.0
 
 
 @pytest.mark.parametrize(
