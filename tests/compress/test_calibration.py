@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +18,8 @@ from edgecam.compress.calibration import (
     made_images,
     tensors_of,
 )
-from edgecam.errors import SourceError
+from edgecam.compress.quantization import Scheme, quantize
+from edgecam.errors import SourceError, UnusableError
 from edgecam.inference.litert import LiteRtEngine
 from edgecam.model.card import InputCard
 from edgecam.model.store import load_model
@@ -90,3 +92,13 @@ def test_the_hash_of_pictures_is_that_of_their_contents(tmp_path: Path) -> None:
     before = digest_of_pictures(both)
     assert digest_of_pictures([PHOTOS / "espresso.jpg", PHOTOS / "cat.jpg"]) == before
     assert digest_of_pictures([both[0], both[0]]) != before
+
+
+def test_without_the_quantizer_the_remedy_is_named(tiny: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra of its own, small enough for any machine."""
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    with pytest.raises(
+        UnusableError, match=r"not installed .*: `pip install 'edgecam\[quantize\]'`"
+    ) as caught:
+        quantize(tiny.make(Tiny(dtype="float32")), Scheme.FLOAT16)
+    assert caught.value.exit_code == 69
