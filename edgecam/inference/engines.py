@@ -15,6 +15,7 @@ from pathlib import Path
 from edgecam.errors import EngineError
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import Engine
+from edgecam.inference.habits import words_of
 from edgecam.model.graph import is_tflite
 from edgecam.model.model import Model
 
@@ -153,18 +154,20 @@ def load_engine(name: str, request: EngineRequest) -> Engine:
         raise EngineError(f"{request.path}: {_unknown(name)}")
     try:
         opener: Opener = point.load()
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's module does while it is imported
         raise EngineError(
-            f"the engine {name} cannot be imported ({point.value}): {type(error).__name__}: {error}; "
+            f"the engine {name} cannot be imported ({point.value}): {words_of(error)}; "
             "install its package anew"
         ) from error
     try:
         engine = opener(request)
-    except EngineError:
+    except (EngineError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # a stranger's opener; ours raise nothing else
+    except BaseException as error:  # a stranger's opener; ours raise nothing else
         raise EngineError(
-            f"{request.path}: the engine {name} refuses the model: {type(error).__name__}: {error}"
+            f"{request.path}: the engine {name} refuses the model: {words_of(error)}"
         ) from error
     if name in _OWN:
         return engine

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
 from edgecam.inference.engine import PIXELS, Engine, EngineInfo
-from edgecam.inference.habits import ClosedAfterUse
+from edgecam.inference.habits import ClosedAfterUse, words_of
 from edgecam.records import TensorSpec
 
 log = logging.getLogger(__name__)
@@ -41,15 +41,17 @@ class GuardedEngine(ClosedAfterUse):
                 None if count is None else int(count)
                 for count in (getattr(engine, "delegated", None), getattr(engine, "operators", None))
             )
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise EngineError(
-                f"the engine {name} does not say what it is: {_said(error)}; tell who made it"
+                f"the engine {name} does not say what it is: {words_of(error)}; tell who made it"
             ) from error
 
     @property
     def info(self) -> EngineInfo:
         """What runs the next frame; what it last said, when it no longer does."""
-        with contextlib.suppress(Exception, SystemExit):
+        with contextlib.suppress(BaseException):
             self._info = _info(self._engine.info)
         return self._info
 
@@ -57,10 +59,10 @@ class GuardedEngine(ClosedAfterUse):
         """Run the network once; see `Engine.invoke`."""
         try:
             output = self._engine.invoke(tensor)
-        except EngineError:
+        except (EngineError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
-            raise EngineError(f"the engine {self._name} failed: {_said(error)}") from error
+        except BaseException as error:  # what a library in Rust panics with is no Exception
+            raise EngineError(f"the engine {self._name} failed: {words_of(error)}") from error
         shape, dtype = getattr(output, "shape", None), getattr(output, "dtype", None)
         if shape != self._shape or dtype != self._dtype:
             raise EngineError(
@@ -73,7 +75,7 @@ class GuardedEngine(ClosedAfterUse):
         """Let the engine go; may be called twice."""
         try:
             self._engine.close()
-        except (Exception, SystemExit):  # nobody could do anything about it
+        except BaseException:  # nobody could do anything about it
             log.exception("engine does not close engine=%s", self._name)
 
 
@@ -95,7 +97,3 @@ def _info(said: EngineInfo) -> EngineInfo:
         delegate=str(said.delegate),
         threads=int(said.threads),
     )
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What engines have in common: they are closed at the end of a block, and look at what they are given."""
+"""What engines have in common: they are closed after use, look at what they are given, say why they fail."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ class ClosedAfterUse(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def words_of(error: BaseException) -> str:
+    """`TypeError: its words`; where it cannot say them, what it is."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a stranger's exception may do anything in its `__str__`
+        return type(error).__name__
 
 
 def check_input(path: Path, spec: TensorSpec, tensor: NDArray[Any]) -> None:

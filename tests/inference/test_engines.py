@@ -26,6 +26,8 @@ from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
 
 Package = Callable[..., Path]
+MUTE = "Mute = type('Mute', (Exception,), {'__str__': None}); raise Mute"
+"""Raises what cannot say why."""
 
 
 @pytest.fixture
@@ -148,7 +150,10 @@ def test_no_package_takes_the_place_of_an_own_engine(package: Package) -> None:
     [
         ({"opener": "raise OSError('no device')"}, "the engine abacus refuses the model: OSError: no device"),
         ({"opener": "raise SystemExit(3)"}, "the engine abacus refuses the model: SystemExit: 3"),
+        ({"opener": "raise BaseException('panic')"}, "abacus refuses the model: BaseException: panic"),
         ({"top": "raise SystemExit(3)"}, r"the engine abacus cannot be imported .*SystemExit: 3"),
+        ({"top": "raise GeneratorExit"}, r"the engine abacus cannot be imported .*GeneratorExit"),
+        ({"top": MUTE}, r"the engine abacus cannot be imported \(abacus:open_abacus\): Mute;"),
         ({"top": "import no_such_library"}, r"the engine abacus cannot be imported \(abacus:open_abacus\)"),
     ],
 )
@@ -166,6 +171,8 @@ def test_a_packages_own_exceptions_become_engine_errors(
     [
         ("1 / 0", "the engine abacus failed: ZeroDivisionError: division by zero"),
         ("sys.exit(3)", "the engine abacus failed: SystemExit: 3"),
+        ("exec('raise BaseException(1)')", "the engine abacus failed: BaseException: 1"),
+        (f"exec({MUTE!r})", "the engine abacus failed: Mute$"),
         ("[200, 40, 10, 6]", r"the engine abacus gives list None None, not an array \(4,\) uint8"),
         ("np.zeros((1, 4), np.uint8)", r"gives ndarray \(1, 4\) uint8, not an array \(4,\) uint8"),
         ("np.zeros(4, np.float32)", r"gives ndarray \(4,\) float32, not an array \(4,\) uint8"),
