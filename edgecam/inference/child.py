@@ -5,17 +5,15 @@ Whatever a delegate's library does, it does here: the parent only ever waits wit
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import json
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from edgecam.errors import EngineError, LastingError
+from edgecam.errors import EngineError, LastingError, ModelError
+from edgecam.inference.bond import end_with
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.engine import Engine
 from edgecam.inference.engines import EngineRequest, load_engine
@@ -27,8 +25,7 @@ from edgecam.inference.wire import (
     SharedTensors,
     encode_fault,
 )
-
-_PR_SET_PDEATHSIG = 1
+from edgecam.model.digests import digest_of
 
 
 def main() -> None:
@@ -37,7 +34,7 @@ def main() -> None:
     The arguments are the descriptors of socket and memory, and the parent's process id.
     """
     channel_fd, memory_fd, parent = (int(word) for word in sys.argv[1:4])
-    _die_with(parent)
+    end_with(parent)
     with socket.socket(fileno=channel_fd) as channel:
         asked = json.loads(channel.recv(MOST_MESSAGE_BYTES))
         try:
@@ -56,13 +53,6 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
-def _die_with(parent: int) -> None:
-    """Let the kernel end this process with its parent, even while a library hangs in it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit(0)
-
-
 def _open(asked: dict[str, Any]) -> Engine:
     path = Path(asked["model"])
     use = DelegateUse(**asked["delegate"]) if asked["delegate"] else None
@@ -78,10 +68,9 @@ def _check_file(path: Path, sha256: str, use: DelegateUse | None) -> None:
             f"{path.name}, and name it under `twins` in card.yaml (docs/models.md)"
         )
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LastingError(f"{path}: cannot be read: {error.strerror}; put it back") from error
+        found = digest_of(path)
+    except ModelError as error:
+        raise LastingError(f"{error}; put it back") from error
     if found != sha256:
         raise LastingError(
             f"{path}: is not the file that the card names: expected sha256 {sha256[:12]}…, got "

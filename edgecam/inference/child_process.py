@@ -94,7 +94,7 @@ class ChildProcess:
         """Let it open its engine; raises EngineError: it refuses, died, or took too long."""
         order = self._order
         asked = {
-            "model": str(order.model.resolve()),
+            "model": str(order.model.absolute()),
             "sha256": order.sha256,
             "engine": order.engine,
             "threads": order.threads,

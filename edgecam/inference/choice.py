@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecam.errors import ModelError
 from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, use_of
 from edgecam.inference.presence import find_library
+from edgecam.model.digests import digest_of
 from edgecam.model.model import Model
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,6 @@ def _chosen(use: DelegateUse, model: Model) -> Choice:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return digest_of(path)
+    except ModelError:
         return ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
-from edgecam.errors import EngineError
+from edgecam.errors import EngineError, ModelError
 from edgecam.inference.engine import Engine
 from edgecam.model.card import Channels, InputCard, OutputKind
+from edgecam.model.digests import digest_of
 from edgecam.model.model import Model
 from edgecam.model.support import DTYPES
 from edgecam.records import TensorSpec
@@ -70,10 +69,9 @@ def check_twin(model: Model, engine: str) -> None:
 
 def _digest(model: Model) -> str:
     try:
-        with model.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise EngineError(f"{model.path}: cannot be read: {error.strerror}") from error
+        return digest_of(model.path)
+    except ModelError as error:
+        raise EngineError(str(error)) from error
 
 
 def _check_file(model: Model) -> None:

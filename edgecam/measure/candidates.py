@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecam.appliance.accelerators import find_accelerators
-from edgecam.errors import ModelError
 from edgecam.inference.choice import Wish, choose, why_not
 from edgecam.inference.contract import check_twin
 from edgecam.inference.delegates import DELEGATES, Delegate
 from edgecam.inference.engines import engine_for, engine_names, plug_in_names, seen_by
 from edgecam.measure.trial import Candidate
+from edgecam.model.digests import digest_of
 from edgecam.model.graph import is_tflite, read_graph
 from edgecam.model.model import Model
 
@@ -81,12 +80,7 @@ def model_for(model: Model, candidate: Candidate) -> Model:
         twin = seen_by(candidate.engine, model)
         if candidate.file == twin.path.resolve():
             check_twin(twin, candidate.engine)
-    try:
-        with candidate.file.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"{candidate.file}: cannot be read: {error.strerror}") from error
-    return replace(model, path=candidate.file, sha256=digest)
+    return replace(model, path=candidate.file, sha256=digest_of(candidate.file))
 
 
 def _on_delegate(delegate: Delegate, model: Model) -> tuple[Candidate | None, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from edgecam.errors import ModelError
 
@@ -26,7 +28,7 @@ def digest_of(path: Path) -> str:
         ModelError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
@@ -54,6 +56,14 @@ def check_file(path: Path, *, shown: str, sha256: str = "", length: int | None =
         f"{shown}: is not the file that was expected: expected {expected}, got {got}"
         f"{_seems(path)}; look at that address, or try --mirror or --file"
     )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """For reading; raises OSError."""
+    # A pipe would wait for a writer, and a device may have no end.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    return path.open("rb")
 
 
 def _seems(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_auto_passes_over_an_accelerator_whose_twin_is_missing_or_another(
             assert (chosen.use.name, chosen.model, chosen.sha256) == ("teflon", model.path, model.sha256)
     assert "delegate=coral reason=the card names no twin for it" in caplog.text
     assert "model_edgetpu.tflite is not the file that the card names" in caplog.text
+
+
+@pytest.mark.usefixtures("everything")
+def test_auto_passes_over_a_twin_that_is_no_file(model: Model) -> None:
+    """Reading a pipe would wait for a writer, and no camera would be served meanwhile."""
+    twin = with_twin(model, b"for the Edge TPU")
+    path = model.path.with_name("model_edgetpu.tflite")
+    path.unlink()
+    os.mkfifo(path)
+    chosen = choose(Wish(), twin, dtype="int8", plugged_in=[TEFLON, CORAL])
+    assert chosen is not None
+    assert chosen.use.name == "teflon"
 
 
 @pytest.mark.usefixtures("everything")

@@ -296,6 +296,26 @@ def test_another_file_than_the_cards_is_not_run(start: Open, tmp_path: Path) -> 
     assert "is not the file that the card names" in failed(changes)
 
 
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (os.mkfifo, "net.tflite: cannot be read: it is no file; put it back"),
+        (lambda path: path.symlink_to(path), "net.tflite: cannot be read: Too many levels of symbolic links"),
+    ],
+)
+def test_what_is_no_file_is_told_and_not_waited_for(
+    start: Open, tmp_path: Path, put: Callable[[Path], None], why: str
+) -> None:
+    """A pipe would keep the child for a minute, again and again."""
+    engine, changes = start()
+    served(changes)
+    (tmp_path / "net.tflite").unlink()
+    put(tmp_path / "net.tflite")
+    os.kill(child_of(engine)._process.pid, signal.SIGKILL)
+    assert "ended by itself" in failed(changes)
+    assert why in failed(changes)
+
+
 def test_a_child_that_ends_while_nobody_asks_is_replaced(start: Open) -> None:
     """Else the next frame, which may be the one that matters, would find out."""
     engine, changes = start()
