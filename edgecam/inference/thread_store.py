@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 # Models come and go; the oldest is forgotten.
 _MOST = 100
 _MOST_THREADS = 64
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,11 @@ def _content(path: Path) -> bytes:
     # Reading a pipe would wait for a writer.
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is no file; remove it", str(path))
-    return path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, "is no file of ours; remove it", str(path))
+    return content
 
 
 def _parsed(content: bytes) -> dict[Place, int]:

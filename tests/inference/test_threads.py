@@ -271,7 +271,8 @@ ROW = {
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff", b"[]", b'{"measured": 1}', b'{"measured": [1]}', b"[" * 100_000,
+    [b"", b"\xff", b"[]", json.dumps({"measured": [ROW]}).encode() + b" " * 1_000_000,
+     b'{"measured": 1}', b'{"measured": [1]}', b"[" * 100_000,
      *(json.dumps({"measured": [{**ROW, **wrong}]}).encode()
        for wrong in ({"threads": 0}, {"threads": 65}, {"threads": True}, {"threads": "2"}, {"more": 1},
                      {"board": ["a"]}))],
