@@ -113,7 +113,7 @@ def _say(text: str) -> None:
 
 def _summary(error: ConfigError) -> str:
     count = len(error.problems)
-    return f"{count} problem{'s' if count > 1 else ''}. Reference: docs/configuration.md"
+    return f"{count} problem{'s' if count > 1 else ''}. Reference: {error.reference}"
 
 
 if __name__ == "__main__":

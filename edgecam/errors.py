@@ -100,10 +100,16 @@ class ConfigError(EdgecamError):
 
     exit_code = 78
 
-    def __init__(self, problems: list[Problem]) -> None:
-        """Build the message: a line per problem."""
+    def __init__(self, problems: list[Problem], *, reference: str = "docs/configuration.md") -> None:
+        """Build the message: a line per problem.
+
+        Args:
+            problems: all of them.
+            reference: where it stands what is right.
+        """
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+        self.reference = reference
 
 
 class CameraLost(EdgecamError):

@@ -17,7 +17,7 @@ from edgecam.config.loader import error_of, read_text
 from edgecam.config.overrides import apply_sets
 from edgecam.config.tree import Fault, Tree, dotted
 from edgecam.config.words import Schema, inlined
-from edgecam.errors import UsageError
+from edgecam.errors import ConfigError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,29 @@ def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None
         ConfigError: every problem found, as `file:line:column: key: what`.
         UsageError: one of `sets` is not `key=value`.
     """
-    tree = read_yaml(
-        read_text(path, remedy="name a recipe, such as recipes/compress_cifar10.yaml"), name=str(path)
-    )
+    try:
+        return _loaded(path, sets, out)
+    except ConfigError as error:
+        raise ConfigError(error.problems, reference="docs/compress.md") from error
+
+
+def single_step(kind: Kind, settings: Mapping[str, Any]) -> Step:
+    """A step by itself, of settings by their key in a recipe.
+
+    Raises:
+        UsageError: a setting makes no sense.
+    """
+    try:
+        return Step.model_validate({kind: dict(settings)})
+    except ValidationError as error:
+        root = inlined(Step.model_json_schema(mode="validation"))
+        faults = faults_of(error, Tree(data={kind: dict(settings)}), root=root)
+        raise UsageError("; ".join(f"{dotted(fault.path)}: {fault.text}" for fault in faults)) from error
+
+
+def _loaded(path: Path, sets: Sequence[str], out: Path | None) -> LoadedRecipe:
+    text = read_text(path, remedy="name a recipe, such as recipes/compress_cifar10.yaml")
+    tree = read_yaml(text, name=str(path))
     if not tree.data and tree.faults:
         raise error_of(tree.faults)
     apply_sets(tree, sets)
@@ -68,20 +88,6 @@ def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None
         raise error_of(missing)
     place = folder / Path(recipe.out).expanduser() if out is None else out.absolute()
     return LoadedRecipe(recipe, folder, train, test, place)
-
-
-def single_step(kind: Kind, settings: Mapping[str, Any]) -> Step:
-    """A step by itself, of settings by their key in a recipe.
-
-    Raises:
-        UsageError: a setting makes no sense.
-    """
-    try:
-        return Step.model_validate({kind: dict(settings)})
-    except ValidationError as error:
-        root = inlined(Step.model_json_schema(mode="validation"))
-        faults = faults_of(error, Tree(data={kind: dict(settings)}), root=root)
-        raise UsageError("; ".join(f"{dotted(fault.path)}: {fault.text}" for fault in faults)) from error
 
 
 def _checked(tree: Tree) -> Recipe:

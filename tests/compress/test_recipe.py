@@ -94,6 +94,7 @@ NO_WAY = '"student" does distil, from which nothing can go on here; expected one
 LEARNT = "train and test are the same; accuracy on pictures that were learnt says nothing"
 NOWHERE = "there is no nowhere; name a folder of class folders, or a CSV"
 NAMED = "expected a name of a-z, 0-9, _ and -, the first no sign"
+ONE_TARGET = "expected one of macs, ms and sparsity"
 ABOVE = "stands above; expected one of base"
 
 
@@ -106,7 +107,7 @@ ABOVE = "stands above; expected one of base"
         ("    from: base\n", "", "11:3: steps.pruned.from", "this key is missing; expected one of base"),
         ("r: base}", "r: x}", "17:14: steps.student.distil.teacher", f'no step "x" {ABOVE}, pruned'),
         ("from: student_int8", "from: student", "22:5: steps.student_c.from", NO_WAY),
-        ("macs: 0.3", "macs: 0.3, ms: 2", "14:5: steps.pruned.prune", "expected one of macs, ms and sparsity"),
+        ("macs: 0.3", "macs: 0.3, ms: 2", "14:5: steps.pruned.prune", ONE_TARGET),
         ("quantize:", "qat:\n    tiny:", "18:3: steps.student_int8", f"one of {DEEDS}, got qat and tiny"),
         ("base:\n", "base:\n    from: x\n", "10:5: steps.base.from", "train goes on from no other step"),
         ("test: test", "test: train", "2:1: pictures", LEARNT),
@@ -137,8 +138,9 @@ def test_every_fault_is_told_at_once(folder: Path) -> None:
 
 def test_a_recipe_that_is_not_there_is_told_as_such(folder: Path) -> None:
     """The remedy is a recipe's, not the configuration's."""
-    with pytest.raises(ConfigError, match="no such file; name a recipe"):
+    with pytest.raises(ConfigError, match="no such file; name a recipe") as caught:
         load_recipe(folder / "none.yaml")
+    assert caught.value.reference == "docs/compress.md"
 
 
 def test_every_key_stands_in_the_reference() -> None:
