@@ -1,0 +1,94 @@
+"""The commands around recipes: what they ask for, list and refuse, without training anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from edgecam.commands.compress_architectures import show_architectures
+from edgecam.commands.compress_run import run_recipe
+from edgecam.commands.compress_step import Wanted, do_step
+from edgecam.compress import extra
+from edgecam.compress.publishing import lineage
+from edgecam.compress.recipe_file import single_step
+from edgecam.errors import UnusableError, UsageError
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+RECIPE = """\
+name: birds
+pictures: {train: train, test: test}
+out: out
+steps:
+  base: {train: {}}
+"""
+
+
+@pytest.fixture
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without the extra."""
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "torch" else object())
+
+
+@pytest.mark.usefixtures("without_torch")
+def test_a_missing_extra_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    """Exit code 69, and how to get it; nothing is left behind."""
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+
+    with pytest.raises(
+        UnusableError, match=r"torch is not installed: `pip install 'edgecam\[compress\]'`"
+    ) as run:
+        run_recipe(tmp_path / "recipe.yaml")
+    with pytest.raises(UnusableError, match=r"edgecam\[compress\]"):
+        do_step("train", {}, Wanted(pictures=tmp_path / "train", out=tmp_path / "model"))
+    assert run.value.exit_code == 69
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "test", "train"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("prune", {"macs": 0.3, "ms": 2}, "prune: expected one of macs, ms and sparsity"),
+        ("prune", {"macs": -1}, "prune.macs: expected a number above 0, or null, got -1"),
+        ("train", {"widht": 1}, 'train.widht: unknown key; did you mean "width"?'),
+    ],
+)
+def test_a_single_step_goes_by_the_rules_of_a_recipe(
+    kind: str, settings: dict[str, float], said: str
+) -> None:
+    """The command line and a recipe refuse the same, in the same words."""
+    with pytest.raises(UsageError) as caught:
+        single_step(kind, settings)  # type: ignore[arg-type]
+    assert str(caught.value) == said
+
+
+def test_architectures_are_listed_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The textbook's sizes; those of one width do not mind another one."""
+    show_architectures(classes=1000, side_px=224, width=None, as_json=False)
+    shown = capsys.readouterr().out
+    show_architectures(classes=10, side_px=32, width=0.5, as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+
+    assert "mobilenet_v2            3.49 M  301 M" in shown
+    schema = json.loads((SCHEMAS / "compress_architectures.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(listed)
+    assert {entry["name"] for entry in listed["architectures"]} >= {"mobilenet_v2", "efficientnet_lite0"}
+
+
+def test_a_model_descends_from_its_teachers_too() -> None:
+    """Provenance names every step that had a part in it, and no other."""
+    steps = [
+        {"name": "large", "from": None, "teacher": None},
+        {"name": "small", "from": None, "teacher": None},
+        {"name": "other", "from": "small", "teacher": None},
+        {"name": "pupil", "from": "small", "teacher": "large"},
+        {"name": "pupil_int8", "from": "pupil", "teacher": None},
+    ]
+
+    names = [step["name"] for step in lineage({"steps": steps}, "pupil_int8")]
+
+    assert names == ["large", "small", "pupil", "pupil_int8"]
