@@ -129,14 +129,19 @@ def _beside(models: Sequence[Report], draw: Callable[[Report], str]) -> str:
 
 def _classes(models: Sequence[Report]) -> Iterator[list[str]]:
     """Those that are shown, the worst recall of the first model first."""
-    of_models = [{one["label"]: one for one in model["classes"]} for model in models]
     shown = [one for one in models[0]["classes"] if one["recall"]["of"]]
     for one in sorted(shown, key=lambda one: one["recall"]["value"]):
         cells: list[str] = []
-        for classes in of_models:
-            same = classes.get(one["label"])
+        for model in models:
+            same = _same_class(one, model)
             cells += ["", ""] if same is None else [_share(same["recall"]), _share(same["precision"])]
         yield [one["label"], str(one["recall"]["of"]), *cells]
+
+
+def _same_class(wanted: Report, model: Report) -> Report | None:
+    """By its label, and by its place too where two classes have one label."""
+    named = [one for one in model["classes"] if one["label"] == wanted["label"]]
+    return next((one for one in named if one["index"] == wanted["index"]), named[0] if named else None)
 
 
 def _thresholds(models: Sequence[Report]) -> Iterator[list[str]]:

@@ -133,6 +133,14 @@ def test_a_model_without_mistakes_is_told_so() -> None:
     assert "made made no mistake" in page
 
 
+def test_two_classes_of_one_label_keep_their_figures() -> None:
+    """ImageNet has two cranes: one that flies and one that lifts."""
+    scores = made([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.6, 0.4, 0.0]], [0, 1, 1], ["crane", "crane", "cat"])
+    page = render_page(report_of(scores), [[]])
+    assert "<td>crane</td><td>1</td><td>100.0% (1/1)</td>" in page
+    assert "<td>crane</td><td>2</td><td>50.0% (1/2)</td>" in page
+
+
 def test_of_many_classes_those_with_most_mistakes_are_drawn() -> None:
     """A heat map of a thousand classes would show nothing."""
     rows = np.full((90, 40), 0.01)
