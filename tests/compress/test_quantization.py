@@ -22,6 +22,7 @@ from edgecam.commands.compress_quantize import compress_quantize  # noqa: E402
 from edgecam.commands.proving import prove  # noqa: E402
 from edgecam.compress.calibration import input_range, tensors_of  # noqa: E402
 from edgecam.compress.flatfile import input_tensor, pack, unpack  # noqa: E402
+from edgecam.compress.learnt_ranges import NETWORK_FOLDER, RANGES_FILE  # noqa: E402
 from edgecam.compress.quantization import Scheme, quantize  # noqa: E402
 from edgecam.compress.quantized_model import Demands, Quantized, quantize_model  # noqa: E402
 from edgecam.errors import EdgecamError, ModelError, UnusableError, UsageError  # noqa: E402
@@ -187,6 +188,26 @@ def test_a_model_directory_comes_whole_with_its_provenance(model: Path, tmp_path
     assert 0 <= made.same <= 2
     assert ("calibrating", 2, 2) in told
     assert made.bytes == after.path.stat().st_size < made.float_bytes == before.path.stat().st_size
+
+
+def test_a_network_that_learnt_its_ranges_needs_no_pictures(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command finds them beside the model, without torch; they are not mixed with those of pictures."""
+    model = tiny.write_folder(tmp_path / "net", Tiny(dtype="float32", softmax=False))
+    card = model / "card.yaml"
+    card.write_text(card.read_text(encoding="utf-8").replace("probabilities", "logits"), encoding="utf-8")
+    (model / NETWORK_FOLDER).mkdir()
+    learnt = [{"operator": "FULLY_CONNECTED", "channels": 4, "low": -3.0, "high": 3.0}]
+    (model / NETWORK_FOLDER / RANGES_FILE).write_text(json.dumps(learnt), encoding="utf-8")
+    compress_quantize(str(model), out=tmp_path / "small")
+    assert "with the ranges that it learnt" in capsys.readouterr().out
+    made = load_model(tmp_path / "small")
+    assert made.card.source.endswith("with the ranges that it learnt")
+    graph = parse_graph(made.path.read_bytes(), path=made.path)
+    assert graph.outputs[0].scale == pytest.approx(6 / 255)
+    assert graph.inputs[0].scale == pytest.approx(1 / 128)
+    assert quantized(model, tmp_path / "again").calibrated_on == 0
 
 
 def labelled(model: Path, label: int) -> PictureSet:
