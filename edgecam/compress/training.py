@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everyone gives it
 from torch import Tensor, nn
 
+from edgecam.compress.heap import keep_freed_memory
 from edgecam.compress.tensors import UNLABELLED, Batch, PictureTensors, as_float, normalised
 from edgecam.errors import EdgecamError
 
@@ -81,6 +82,7 @@ def fit(
     Raises:
         EdgecamError: the loss is no number any more.
     """
+    keep_freed_memory()
     steps = epochs * len(batches)
     optimizer, schedule = _optimizer(network, learning_rate, steps)
     loss = loss or smoothed_cross_entropy()
