@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from edgecam.compress.results import Result
 
 _BETWEEN_LINES_S = 20.0
+_BETWEEN_DRAWINGS_S = 0.1
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Teller:
 
     bar: Progress | None = None
     _told_s: float = field(default=float("-inf"))
+    _stage: str = ""
 
     def __post_init__(self) -> None:
         """The bar's one task."""
@@ -30,7 +32,10 @@ class Teller:
     def progress(self, done: float, total: int, what: str) -> None:
         """Move the bar; without one, say it if nothing was said for a while."""
         if self.bar is not None and self._task is not None:
-            self.bar.update(self._task, completed=done, total=total, description=what)
+            stage = what.partition(", epoch")[0]
+            drawn = stage != self._stage or time.monotonic() - self._told_s > _BETWEEN_DRAWINGS_S
+            self._told_s, self._stage = (time.monotonic(), stage) if drawn else (self._told_s, self._stage)
+            self.bar.update(self._task, completed=done, total=total, description=what, refresh=drawn)
         elif time.monotonic() - self._told_s > _BETWEEN_LINES_S:
             self.say(f"{100 * done / total:3.0f} %  {what}")
 
@@ -51,7 +56,10 @@ class Teller:
 
 @contextmanager
 def teller() -> Iterator[Teller]:
-    """One for as long as something goes on."""
+    """One for as long as something goes on.
+
+    The bar is drawn when something is told alone: a thread that redraws it would be measured with the rest.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Teller()
@@ -62,5 +70,5 @@ def teller() -> Iterator[Teller]:
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         yield Teller(bar)

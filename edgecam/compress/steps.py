@@ -104,7 +104,7 @@ class Maker:
             source=self.origin,
             told=heard(told),
         )
-        return self._write(order, made)
+        return self._write(order, told, made)
 
     def _transfer(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
@@ -120,7 +120,7 @@ class Maker:
             seed=order.seed,
             told=heard(told),
         )
-        return self._write(order, made)
+        return self._write(order, told, made)
 
     def _prune(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
@@ -130,7 +130,7 @@ class Maker:
         if block.sparsity is not None:
             zeros = _settings(MagnitudeSettings, block, sparsity=block.sparsity)
             made = prune_weights(network, pictures, zeros, seed=order.seed, told=heard(told))
-            return self._write(order, made, notes=(WORD,))
+            return self._write(order, told, made, notes=(WORD,))
         target = {"macs": block.macs, "ms": block.ms}
         made = prune(
             network,
@@ -142,7 +142,7 @@ class Maker:
             device=None if block.measure_with is None else CommandDevice(block.measure_with),
             told=heard(told),
         )
-        return self._write(order, made)
+        return self._write(order, told, made)
 
     def _qat(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
@@ -155,7 +155,7 @@ class Maker:
             seed=order.seed,
             told=heard(told),
         )
-        return self._write(order, made, activations)
+        return self._write(order, told, made, activations)
 
     def _distil(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
@@ -176,7 +176,7 @@ class Maker:
             unlabelled=unlabelled,
             told=heard(told),
         )
-        return self._write(order, made)
+        return self._write(order, told, made)
 
     def _quantize(self, order: Order, told: Told) -> tuple[str, ...]:
         block = order.step.settings
@@ -187,7 +187,7 @@ class Maker:
             Scheme(block.scheme),
             self._some(block.pictures, order.seed),
             prove=self.prove,
-            told=counted(told),
+            told=counted(told, parts=3),
             force=order.force,
         )
         learnt = ("its ranges were learnt in training",) if made.learnt else ()
@@ -201,7 +201,7 @@ class Maker:
             _needed(order.source),
             order.place,
             self._some(_TINY_PICTURES, order.seed),
-            told=counted(told),
+            told=counted(told, parts=1),
             force=order.force,
         )
         micro = made.micro
@@ -211,10 +211,12 @@ class Maker:
     def _write(
         self,
         order: Order,
+        told: Told,
         checkpoint: Checkpoint,
         activations: tuple[Activation, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> tuple[str, ...]:
+        told(1, "exporting")
         write_network_model(
             order.place,
             checkpoint,

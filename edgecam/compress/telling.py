@@ -18,6 +18,13 @@ def heard(told: Told) -> Callable[[Progress], None]:
     return hear
 
 
-def counted(told: Told) -> Callable[[str, int, int], None]:
-    """Hears what is done with how many pictures, and of how many."""
-    return lambda what, done, count: told(done / max(count, 1), what)
+def counted(told: Told, *, parts: int) -> Callable[[str, int, int], None]:
+    """Hears what is done with how many pictures, and of how many, in so many parts, one after the other."""
+    begun: list[str] = []
+
+    def hear(what: str, done: int, count: int) -> None:
+        if what not in begun:
+            begun.append(what)
+        told(min(1.0, (len(begun) - 1 + done / max(count, 1)) / parts), what)
+
+    return hear
