@@ -34,7 +34,7 @@ class TransferSettings(Learning):
     """A key of `published.PUBLISHED`."""
     weights: Path | None = None
     """Their file; None: that of the installed package."""
-    frozen_epochs: int = 30
+    frozen_epochs: int = 15
     """Epochs in which only the last layer learns, on features that are worked out once: they are quick."""
     last_blocks: int | None = None
     """How many of the last blocks are fine-tuned, with the head; None: the whole network."""
