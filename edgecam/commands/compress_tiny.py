@@ -12,6 +12,7 @@ from edgecam.compress.flatfile import tidy
 from edgecam.compress.tiny import LEAST_AGREEMENT, Tiny, make_tiny
 from edgecam.model.add import Told
 from edgecam.model.graph import parse_graph, read_model_bytes
+from edgecam.model.staging import write_bytes
 
 
 def compress_tiny(
@@ -54,7 +55,7 @@ def _mend(file: Path, target: Path) -> None:
     """Old files have what LiteRT refuses; one that is damaged is refused before it is unpacked."""
     data = read_model_bytes(file)
     parse_graph(data, path=file)
-    target.write_bytes(tidy(data))
+    write_bytes(target, tidy(data))
 
 
 def _lines(made: Tiny) -> Iterator[str]:

@@ -37,7 +37,9 @@ def find_pictures(path: Path, *, most: int = MOST_PICTURES) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
+    if not path.is_dir():
+        raise SourceError(f"{path}: there is no such folder of pictures; check the path")
+    found = sorted(file for file in path.rglob("*") if _is_picture(file.relative_to(path)))
     if not found:
         raise SourceError(
             f"{path}: has no picture; looked for {' '.join(PICTURE_SUFFIXES)}, in its folders, too"
@@ -45,6 +47,12 @@ def find_pictures(path: Path, *, most: int = MOST_PICTURES) -> list[Path]:
     if len(found) <= most:
         return found
     return [found[index * len(found) // most] for index in range(most)]
+
+
+def _is_picture(file: Path) -> bool:
+    """By its name; what systems and archives hide is none."""
+    hidden = any(part.startswith((".", "__MACOSX")) for part in file.parts)
+    return file.suffix.lower() in PICTURE_SUFFIXES and not hidden
 
 
 def calibration_inputs(card: InputCard, pictures: Iterable[Path]) -> Iterator[NDArray[np.float32]]:

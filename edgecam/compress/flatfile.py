@@ -5,6 +5,7 @@ For files of one's own tools: a stranger's file is read by `edgecam.model.graph`
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import flatbuffers
@@ -92,8 +93,13 @@ def computed_tensors(tflite: bytes) -> tuple[str, ...]:
 
 
 def unpack(tflite: bytes) -> Any:
-    """The model as the generated classes have it: a `schema.ModelT`."""
-    return schema.ModelT.InitFromPackedBuf(tflite, 0)
+    """The model as the generated classes have it: a `schema.ModelT`; raises ModelError: it is none."""
+    if tflite[4:8] != _IDENTIFIER:
+        raise ModelError("expected a .tflite file, found something else; export the network as one")
+    try:
+        return schema.ModelT.InitFromPackedBuf(tflite, 0)
+    except (struct.error, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise ModelError(f"the .tflite file is damaged ({error}); export the network again") from error
 
 
 def pack(model: Any, tflite: bytes) -> bytes:

@@ -17,7 +17,7 @@ from edgecam.model.bare import describe
 from edgecam.model.card import DEFAULT_FILE, OutputCard, OutputKind, SelfTest
 from edgecam.model.card_text import card_text
 from edgecam.model.pull import Prove
-from edgecam.model.staging import check_free, publish, staged, write_text
+from edgecam.model.staging import check_free, publish, staged, write_bytes, write_text
 from edgecam.model.store import CARD_FILE, LABELS_FILE, load_model
 
 
@@ -51,7 +51,7 @@ def write_network_model(
     data = tidy(to_float_tflite(checkpoint))
     with staged(place.parent, place.name) as folder:
         file = folder / DEFAULT_FILE
-        file.write_bytes(data)
+        write_bytes(file, data)
         card = replace(
             describe(file, mean=checkpoint.mean, std=checkpoint.std)[0],
             name=place.name,

@@ -21,6 +21,8 @@ from edgecam.errors import UnusableError
 from edgecam.inference.quiet import chatter_caught
 
 _RANGE_STEPS = 256
+_MOST_REASON_CHARS = 300
+_REFUSALS = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, NotImplementedError)
 _CALIBRATED_BITS = {"int8": 8, "int16x8": 16}
 
 
@@ -151,23 +153,19 @@ class _Tools:
         """Each tensor's range over all pictures, rounded outwards; one picture is in memory at a time."""
         manager = self._manager()
         manager.load_quantization_recipe(rules)
-        with _quiet():
+        with _tamed():
             calibrator = self._calibrator(tflite, num_threads=1, qsv_update_func=self._merge)
         for picture in pictures:
-            with _quiet():
+            with _tamed():
                 calibrator.calibrate(picture, manager)
         return {name: _rounded_outwards(entry) for name, entry in calibrator.get_model_qsvs().items()}
 
     def quantize(self, tflite: bytes, rules: Any, ranges: Mapping[str, Any] | None) -> bytes:
         """The quantizer's own file."""
-        with _quiet():
-            try:
-                result = self._quantizer(tflite, rules).quantize(
-                    ranges, enable_progress_bar=False, enable_progress_report=False
-                )
-            except (ValueError, RuntimeError, KeyError) as error:
-                reason = " ".join(str(error).split())[:300]
-                raise UnusableError(f"the quantizer cannot handle this network: {reason}") from error
+        with _tamed():
+            result = self._quantizer(tflite, rules).quantize(
+                ranges, enable_progress_bar=False, enable_progress_report=False
+            )
         return bytes(result.quantized_model or b"")
 
 
@@ -189,13 +187,19 @@ def _rounded_outwards(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without progress bars that cannot be switched off, and without warnings that say nothing to users.
+def _tamed() -> Iterator[None]:
+    """Without the quantizer's progress bars and warnings, and with an error of ours.
 
     Calibration keeps all tensors in memory, which is what it is for; a bias that is cut off is the affair of
     `edgecam.compress.dead_channels`.
     """
-    with chatter_caught(), redirect_stderr(StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve", UserWarning)
-        warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
-        yield
+    try:
+        with chatter_caught(), redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve", UserWarning)
+            warnings.filterwarnings("ignore", "invalid value encountered in cast", RuntimeWarning)
+            yield
+    except _REFUSALS as error:
+        reason = " ".join(str(error).split())[:_MOST_REASON_CHARS]
+        raise UnusableError(
+            f"the quantizer cannot handle this network: {reason}; export it again, or in another way"
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,23 +14,23 @@ from edgecam import __version__
 from edgecam.compress.calibration import calibration_inputs, digest_of_pictures, input_range
 from edgecam.compress.learnt_ranges import learnt_ranges
 from edgecam.compress.quantization import Scheme, quantize
+from edgecam.compress.successor import new_place, write_successor
 from edgecam.errors import EdgecamError, ModelError, UsageError
 from edgecam.evaluation.classifier import Classifier
 from edgecam.evaluation.pictures import PictureSet
 from edgecam.inference.engine import open_engine
-from edgecam.model.card import DEFAULT_FILE, SelfTest
+from edgecam.model.card import SelfTest
 from edgecam.model.card_text import card_text
-from edgecam.model.graph import parse_graph, read_graph, read_model_bytes
+from edgecam.model.graph import is_tflite, read_graph, read_model_bytes
 from edgecam.model.model import Model
 from edgecam.model.pull import Prove
-from edgecam.model.staging import check_free, copy_file, publish, staged, write_text
-from edgecam.model.store import CARD_FILE, GROUPS_FILE, LABELS_FILE, load_model
+from edgecam.model.staging import publish, staged, write_text
+from edgecam.model.store import CARD_FILE, load_model
 
 Told = Callable[[str, int, int], None]
 """Hears what is done, how many pictures it has been done with, and of how many."""
 
 _Item = TypeVar("_Item")
-_KEPT_FILES = (LABELS_FILE, GROUPS_FILE, "LICENSE", "NOTICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def quantize_model(
     """
     demands = demands or Demands()
     _check_demands(demands, pictures, labelled)
-    place = check_free(out.parent, out.name, force=force)
+    place = new_place(model, out, force=force)
     original = load_model(model)
     float_tflite = _float_file(original)
     if ranges is None and scheme is Scheme.INT8:
@@ -135,8 +134,14 @@ def quantize_model(
         float_tflite, scheme, inputs=inputs, input_range=input_range(original.card.input), ranges=ranges
     )
     with staged(out.parent, out.name) as folder:
-        _write(folder, original, data, scheme, _provenance(scheme, seen, learnt=bool(ranges)))
-        card = replace(load_model(folder).card, self_test=SelfTest(top5=prove(folder)))
+        card = replace(
+            original.card,
+            description=f"{original.card.description}; quantized to {scheme}".removeprefix("; "),
+            source=f"{original.card.source}; {_provenance(scheme, seen, learnt=bool(ranges))}",
+            self_test=None,
+        )
+        card = write_successor(folder, model, data, card)
+        card = replace(card, self_test=SelfTest(top5=prove(folder)))
         write_text(folder / CARD_FILE, card_text(card))
         made = _compared(
             original, load_model(folder), scheme=scheme, pictures=pictures, labelled=labelled, told=told
@@ -162,11 +167,13 @@ def _check_demands(demands: Demands, pictures: Sequence[Path], labelled: Picture
 
 
 def _float_file(model: Model) -> bytes:
-    graph = read_graph(model.path)
-    if model.path.suffix != ".tflite" or graph.inputs[0].dtype != "float32":
+    if not is_tflite(model.path):
+        raise ModelError(f"{model.path}: is no .tflite; only those can be quantized")
+    dtype = read_graph(model.path).inputs[0].dtype
+    if dtype != "float32":
         raise ModelError(
-            f"{model.path}: is no float .tflite, its input is {graph.inputs[0].dtype}; quantize the float "
-            "model that it was made of"
+            f"{model.path}: is no float .tflite, its input is {dtype}; quantize the float model that it was "
+            "made of"
         )
     return read_model_bytes(model.path)
 
@@ -178,28 +185,6 @@ def _provenance(scheme: Scheme, seen: Sequence[Path], *, learnt: bool) -> str:
     if not seen:
         return said
     return f"{said}, calibrated on {len(seen)} pictures (sha256 {digest_of_pictures(seen)})"
-
-
-def _write(folder: Path, original: Model, data: bytes, scheme: Scheme, provenance: str) -> None:
-    file = folder / DEFAULT_FILE
-    file.write_bytes(data)
-    for kept in _KEPT_FILES:
-        if (original.path.parent / kept).is_file():
-            copy_file(original.path.parent / kept, folder / kept)
-    graph, card = parse_graph(data, path=file), original.card
-    card = replace(
-        card,
-        name=folder.name,
-        description=f"{card.description}; quantized to {scheme}".removeprefix("; "),
-        file=DEFAULT_FILE,
-        sha256=hashlib.sha256(data).hexdigest(),
-        source=f"{card.source}; {provenance}",
-        parameters=graph.parameters,
-        macs=graph.macs,
-        self_test=None,
-        twins={},
-    )
-    write_text(folder / CARD_FILE, card_text(card))
 
 
 def _compared(
@@ -236,13 +221,14 @@ def _refuse_loss(made: Quantized, demands: Demands) -> None:
         "nothing was written; calibrate with more pictures of what the camera will see, or let it learn to "
         "be quantized (the step qat of a recipe)"
     )
-    if demands.min_agreement is not None and (made.agreement or 0) < demands.min_agreement:
+    agreement, loss = made.agreement or 0.0, made.loss_points or 0.0
+    # As they stand, so that nothing passes a demand that is not a number.
+    if demands.min_agreement is not None and not agreement >= demands.min_agreement:
         raise EdgecamError(
             f"{made.scheme} names the same class as its float on {made.same} of {made.compared_on} pictures, "
-            f"a share of {made.agreement:.3f}, but {demands.min_agreement:g} is demanded; {remedy}"
+            f"a share of {agreement:.3f}, but {demands.min_agreement:g} is demanded; {remedy}"
         )
-    loss = made.loss_points
-    if demands.max_loss_points is not None and loss is not None and loss > demands.max_loss_points:
+    if demands.max_loss_points is not None and not loss <= demands.max_loss_points:
         raise EdgecamError(
             f"{made.scheme} loses {loss:.1f} points of top-1 accuracy on {made.compared_on} pictures, but "
             f"{demands.max_loss_points:g} are allowed; {remedy}"

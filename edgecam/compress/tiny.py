@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,22 @@ from numpy.typing import NDArray
 
 from edgecam.compress.calibration import images_of, made_images, tensors_of
 from edgecam.compress.flatfile import tidy
+from edgecam.compress.successor import new_place, write_successor
 from edgecam.compress.tiny_project import Micro, project_files, resolver_methods
 from edgecam.errors import EdgecamError, ModelError
 from edgecam.inference.apart import ChildEngine
 from edgecam.inference.contract import check_contract
 from edgecam.inference.self_test import synthetic_tensor
 from edgecam.inference.tflm_arena import measure_arena
-from edgecam.model.card import DEFAULT_FILE, Card
-from edgecam.model.card_text import card_text
 from edgecam.model.graph import Graph, parse_graph, read_model_bytes
 from edgecam.model.model import Model
-from edgecam.model.staging import check_free, copy_file, publish, staged, write_text
-from edgecam.model.store import CARD_FILE, GROUPS_FILE, LABELS_FILE, load_model
+from edgecam.model.staging import publish, staged, write_text
+from edgecam.model.store import load_model
 from edgecam.vision.postprocess import top_k
 
 MADE_PICTURES = 100
 """How many pictures are made up where none are given."""
 LEAST_AGREEMENT = 0.99
-_KEPT_FILES = (LABELS_FILE, GROUPS_FILE, "LICENSE", "NOTICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +75,17 @@ def make_tiny(
         EngineError: TFLite Micro is not installed, refuses the model, or ends on it.
         EdgecamError: they agree on less; nothing is left behind.
     """
-    place = check_free(out.parent, out.name, force=force)
+    place = new_place(model, out, force=force)
     original = load_model(model)
     tflite = tidy(read_model_bytes(original.path))
     graph = parse_graph(tflite, path=original.path)
     _check_int8(graph, original.path)
     methods = resolver_methods(graph.operators, path=original.path)
     with staged(out.parent, out.name) as folder:
-        card = _write_model(folder, original, tflite)
+        card = write_successor(folder, model, tflite, original.card)
         made = load_model(folder)
         micro = _measure(made, pictures, told)
-        if micro.same < min_agreement * micro.rows:
+        if not micro.same >= min_agreement * micro.rows:
             raise EdgecamError(
                 f"{original.path}: TFLite Micro and the reference kernels name the same class on "
                 f"{micro.same} of {micro.rows} {micro.what}, less than {min_agreement:g}; nothing was "
@@ -126,22 +123,6 @@ def _check_int8(graph: Graph, path: Path) -> None:
                 f"{path}: its {what} is {tensor.dtype}, but a microcontroller's model is int8 at both ends; "
                 "make one of the float model by `edgecam compress quantize`"
             )
-
-
-def _write_model(folder: Path, original: Model, tflite: bytes) -> Card:
-    (folder / DEFAULT_FILE).write_bytes(tflite)
-    for kept in _KEPT_FILES:
-        if (original.path.parent / kept).is_file():
-            copy_file(original.path.parent / kept, folder / kept)
-    card = replace(
-        original.card,
-        name=folder.name,
-        file=DEFAULT_FILE,
-        sha256=hashlib.sha256(tflite).hexdigest(),
-        twins={},
-    )
-    write_text(folder / CARD_FILE, card_text(card))
-    return card
 
 
 def _measure(model: Model, pictures: Sequence[Path], told: Callable[[str, int, int], None] | None) -> Micro:

@@ -185,6 +185,14 @@ def copy_file(file: Path, target: Path) -> None:
         raise ModelError(f"{file}: cannot be copied to {target}: {error.strerror}") from error
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Raises ModelError: it cannot be written."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Raises ModelError: it cannot be written."""
     try:

@@ -36,7 +36,13 @@ def named(folder: Path, *names: str) -> None:
 
 def test_of_many_pictures_every_folder_has_its_share(tmp_path: Path) -> None:
     """The first two hundred by name would be of one class."""
-    named(tmp_path, *(f"{label}/{number}.jpg" for label in "abc" for number in range(4)), "notes.txt")
+    named(
+        tmp_path,
+        *(f"{label}/{number}.jpg" for label in "abc" for number in range(4)),
+        "notes.txt",
+        ".cache/d.jpg",
+        "a/._0.jpg",
+    )
     taken = find_pictures(tmp_path, most=6)
     assert [path.parent.name for path in taken] == ["a", "a", "b", "b", "c", "c"]
     assert len(find_pictures(tmp_path)) == 12
@@ -46,6 +52,8 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     """Nothing would be calibrated."""
     with pytest.raises(SourceError, match=r"has no picture; looked for .*\.jpg"):
         find_pictures(tmp_path)
+    with pytest.raises(SourceError, match="there is no such folder"):
+        find_pictures(tmp_path / "none")
 
 
 def test_a_network_is_calibrated_with_what_it_sees_live(tiny: ModuleType, tmp_path: Path) -> None:

@@ -99,3 +99,11 @@ def test_what_is_no_single_classifier_is_refused(tiny: ModuleType, change: str) 
         model.subgraphs[0].inputs = [0, 1]
     with pytest.raises(ModelError, match="one graph with one input and one output"):
         tidy(packed(model))
+
+
+def test_what_is_no_tflite_file_is_refused(tiny: ModuleType) -> None:
+    """Not by a message of the flatbuffer library."""
+    with pytest.raises(ModelError, match=r"expected a \.tflite file"):
+        tidy(b"\x08\x07onnx and more")
+    with pytest.raises(ModelError, match="is damaged"):
+        tidy(tiny.make(Tiny())[:200])

@@ -207,6 +207,8 @@ def test_what_is_no_folder_of_ours_stays(model: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     with pytest.raises(UsageError, match="is no model directory"):
         make_tiny(model, tmp_path / "sources", force=True)
+    with pytest.raises(UsageError, match="is the very model that this is made of"):
+        make_tiny(model, model, force=True)
 
 
 def test_the_command_prints_what_its_schema_promises(
