@@ -82,7 +82,7 @@ class CommandDevice:
     else comes last, and stays one word whatever is in it. It prints a number, or what `edgecam bench --json`
     prints. Copying the file over and measuring it may be two commands in one:
 
-        sh -c 'scp -q "$0" pi:/tmp/m.tflite && ssh pi edgecam bench --model /tmp/m.tflite --threads 1 --json'
+        sh -c 'scp -q "$0" pi:/tmp/m.tflite && ssh pi edgecam bench /tmp/m.tflite --threads 1 --json'
     """
 
     command: str
@@ -152,7 +152,7 @@ class CommandDevice:
         if not (math.isfinite(value) and value > 0):
             raise UnusableError(
                 f"{self._who()} printed {said.strip()[:_MOST_SAID_CHARS]!r}; it has to print milliseconds "
-                "and nothing else, as in 12.3, or what edgecam bench --model … --json prints"
+                "and nothing else, as in 12.3, or what edgecam bench … --json prints"
             )
         return value
 
