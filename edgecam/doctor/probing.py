@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from edgecam.inference.bond import end_before_us
+
 # A child in the kernel's hands cannot be killed: it is left behind.
 _KILL_S = 1.0
 _MOST_REASON_CHARS = 300
@@ -53,6 +55,7 @@ def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
             stderr=err,
             start_new_session=True,
         )
+        end_before_us(child.pid)
         try:
             child.communicate(asked.encode(), timeout=deadline_s)
         except subprocess.TimeoutExpired:

@@ -1,12 +1,16 @@
-"""A child process ends with its parent, whatever a library does in it then."""
+"""A child process ends with its parent, whatever a library does in it; where memory runs out, before it."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_FIRST_OF_ALL = "1000"
+"""See proc_pid_oom_score_adj(5)."""
 
 
 def end_with(parent: int) -> None:
@@ -18,3 +22,13 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit(0)
+
+
+def end_before_us(child: int) -> None:
+    """Where the kernel has to end some process for want of memory: that one, which we can do without.
+
+    Args:
+        child: the process id of one that was just started, before it takes much.
+    """
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{child}/oom_score_adj").write_text(_FIRST_OF_ALL, encoding="ascii")

@@ -20,6 +20,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError, LastingError
+from edgecam.inference.bond import end_before_us
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.wire import (
     MOST_MESSAGE_BYTES,
@@ -190,7 +191,7 @@ def _shared_memory(length_bytes: int) -> Iterator[int]:
 
 def _start(channel: int, memory: int) -> subprocess.Popen[bytes]:
     words = [str(channel), str(memory), str(os.getpid())]
-    return subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, this package's module
         [sys.executable, "-m", "edgecam.inference.child", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -200,3 +201,5 @@ def _start(channel: int, memory: int) -> subprocess.Popen[bytes]:
         # `-m` looks here first: the same edgecam as ours.
         cwd=Path(__file__).parents[2],
     )
+    end_before_us(process.pid)
+    return process

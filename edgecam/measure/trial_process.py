@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
+from edgecam.inference.bond import end_before_us
 from edgecam.inference.habits import ClosedAfterUse
 from edgecam.measure.trial import Candidate, Opened
 from edgecam.model.model import Model
@@ -45,6 +46,7 @@ class TrialProcess(ClosedAfterUse):
                 # Python looks here first: the same edgecam as ours.
                 cwd=Path(__file__).parents[2],
             )
+        end_before_us(self._process.pid)
         self._line = Connection(ours.detach())
 
     def open(self, model: Model, candidate: Candidate) -> Opened:

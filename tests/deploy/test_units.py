@@ -76,6 +76,12 @@ def test_what_only_a_person_can_mend_is_not_restarted_and_all_else_for_ever(unit
 
 
 @pytest.mark.parametrize("unit", UNITS)
+def test_a_child_that_is_ended_for_want_of_memory_does_not_end_the_service(unit: str) -> None:
+    """By itself systemd stops a unit of which the kernel has ended one process."""
+    assert "OOMPolicy=continue" in (DEPLOY / unit).read_text().splitlines()
+
+
+@pytest.mark.parametrize("unit", UNITS)
 def test_the_service_may_ask_whether_the_clock_is_synchronised(unit: str) -> None:
     """ProtectClock= and the plain filter forbid adjtimex also to a reader: `ts_synced` would stay false."""
     lines = (DEPLOY / unit).read_text().splitlines()

@@ -316,6 +316,14 @@ def test_what_is_no_file_is_told_and_not_waited_for(
     assert why in failed(changes)
 
 
+def test_where_memory_runs_out_the_child_is_ended_and_not_the_service(start: Open) -> None:
+    """The CPU serves without it; the kernel would take the larger of the two."""
+    engine, changes = start()
+    served(changes)
+    said = Path(f"/proc/{child_of(engine)._process.pid}/oom_score_adj").read_text(encoding="ascii")
+    assert int(said) == 1000
+
+
 def test_a_child_that_ends_while_nobody_asks_is_replaced(start: Open) -> None:
     """Else the next frame, which may be the one that matters, would find out."""
     engine, changes = start()
