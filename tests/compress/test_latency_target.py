@@ -75,6 +75,14 @@ def test_what_bench_prints_is_understood() -> None:
     assert CommandDevice(python(code), rounds=1).measure([Path("m.tflite")]) == [7.25]
 
 
+def test_bench_itself_is_such_a_command() -> None:
+    """As the class tells it to be called, on a bare file."""
+    bench = shlex.join([sys.executable, "-m", "edgecam", "bench", "{file}", "--threads", "1", "--json"])
+    device = CommandDevice(f"{bench} --rounds 1 --seconds 0.05", rounds=1)
+    (found,) = device.measure([MODELS / "efficientnet_lite0_160_int8" / "model.tflite"])
+    assert found > 0
+
+
 @pytest.mark.parametrize(
     "said", ["", "fast", "0", "-3", "nan", "Infinity", "null", "[1]", '{"parts": []}', '"3"']
 )
