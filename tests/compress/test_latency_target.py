@@ -78,7 +78,7 @@ def test_what_bench_prints_is_understood() -> None:
 def test_bench_itself_is_such_a_command() -> None:
     """As the class tells it to be called, on a bare file."""
     bench = shlex.join([sys.executable, "-m", "edgecam", "bench", "{file}", "--threads", "1", "--json"])
-    device = CommandDevice(f"{bench} --rounds 1 --seconds 0.05", rounds=1)
+    device = CommandDevice(f"{bench} --rounds 1 --seconds 0.1", rounds=1)
     (found,) = device.measure([MODELS / "efficientnet_lite0_160_int8" / "model.tflite"])
     assert found > 0
 
