@@ -80,7 +80,12 @@ class Keeper:
 
     def start(self) -> None:
         """Begin; until `close`."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the service has all that it may have
+            self._fails(
+                f"the delegate {self._name}: no thread for it: {error}; let edgecam have more of them"
+            )
 
     @property
     def serving(self) -> ChildProcess | None:
@@ -94,7 +99,8 @@ class Keeper:
         child = self._child
         if child is not None:
             child.hang_up()
-        self._thread.join(_JOIN_S)
+        if self._thread.ident is not None:
+            self._thread.join(_JOIN_S)
 
     def _keep(self) -> None:
         told = None

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 
 import numpy as np
@@ -382,6 +383,22 @@ def test_without_shared_memory_the_cpu_serves(start: Open, monkeypatch: pytest.M
     engine, changes = start()
     assert "no process for it can be started: Function not implemented" in failed(changes)
     assert engine.invoke(PICTURE).shape == (4,)
+
+
+def test_where_no_more_threads_are_allowed_the_cpu_serves(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container or a unit may have a limit: a delegate is no reason to end."""
+
+    def refuse(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    engine, changes = start()
+    assert "no thread for it: can't start new thread; let edgecam have more" in failed(changes)
+    engine.invoke(PICTURE)
+    assert engine.ran.info.delegate == "cpu"
+    engine.close()
 
 
 def test_closing_ends_the_child_even_if_it_hangs(start: Open, moody: MoodyDelegate) -> None:
