@@ -19,7 +19,7 @@ from edgecam.config.schema import Config
 from edgecam.config.service_file import SERVICE_FILE, remedy_of_closed
 from edgecam.config.tree import Fault, Place, Tree, dotted, look_up
 from edgecam.config.tree import Path as Keys
-from edgecam.errors import ConfigError, Problem
+from edgecam.errors import ConfigError, Problem, UsageError
 
 # Where a configuration is looked for when none is named.
 SEARCHED = (Path("config.yaml"), SERVICE_FILE)
@@ -76,7 +76,7 @@ def load_config(
 
     Raises:
         ConfigError: every problem found.
-        UsageError: one of `sets` is not `key=value`.
+        UsageError: one of `sets` is not `key=value`, or there is no file and no folder to be in.
     """
     path = find_config(path, environ=environ)
     read = stand_in or path
@@ -90,7 +90,7 @@ def load_config(
     apply_sets(tree, sets)
     _seed_models(tree)
     config = _checked(tree)
-    folder = Path.cwd() if path is None else path.absolute().parent
+    folder = _here() if path is None else path.absolute().parent
     return LoadedConfig(
         config=config, path=path, folder=folder, origins=_origins(config, tree), text=text, tree=tree
     )
@@ -103,6 +103,15 @@ def find_config(path: Path | None, *, environ: Mapping[str, str]) -> Path | None
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
     return next((candidate for candidate in SEARCHED if _is_found(candidate)), None)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError(
+            "the folder you are in has been deleted: change to one that is there, or name a file by --config"
+        ) from error
 
 
 def _is_found(path: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.config import loader
 from edgecam.config.loader import MAX_BYTES, load_config
 from edgecam.config.schema import Config
 from edgecam.errors import ConfigError, UsageError
@@ -309,3 +310,15 @@ def test_an_absent_file_named_by_the_environment_is_an_error(config: Write) -> N
     """A misspelt `$EDGECAM_CONFIG` must not silently mean the defaults."""
     config("")
     assert problems(None, EDGECAM_CONFIG="nowhere.yaml")[0].startswith("nowhere.yaml: no such file")
+
+
+def test_without_a_file_in_a_folder_that_is_gone_one_is_told_to_leave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It happens to whoever installs a new version from the folder of the old one."""
+    monkeypatch.setattr(loader, "SEARCHED", ())
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match=r"has been deleted: change to one that is there"):
+        load_config(None, environ={})
