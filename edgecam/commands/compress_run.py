@@ -69,6 +69,7 @@ def _report(
 ) -> dict[str, Any]:
     """Measure all models in turns, and write down what came of it."""
     from edgecam.compress.latency import measure_latencies
+    from edgecam.compress.network_model import history_of
     from edgecam.compress.plot import draw
     from edgecam.compress.publishing import publish_model
     from edgecam.compress.report import make_report
@@ -92,7 +93,8 @@ def _report(
         machine=describe_machine(),
     )
     for name, place in places.items():
-        publish_model(place, loaded.out / "models", report, name)
+        history = history_of(places[recipe.network_of(name)])
+        publish_model(place, loaded.out / "models", report, name, history=history)
     svg = draw(report, loaded.out / PLOT)
     (loaded.out / PAGE).write_text(render_page(report, svg), encoding="utf-8")
     text = json.dumps(report, indent=2, allow_nan=False)

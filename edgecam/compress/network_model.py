@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from edgecam.compress.checkpoint import Checkpoint, load, save
 from edgecam.compress.export import to_float_tflite
@@ -89,3 +90,12 @@ def network_of(model: Path) -> Checkpoint:
             "made in float (transfer, prune, distil, qat)"
         )
     return load(model / NETWORK_FOLDER)
+
+
+def history_of(model: Path) -> list[Mapping[str, Any]]:
+    """What was done to the network of a model directory, step by step, as the checkpoint tells it.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    return list(network_of(model).steps)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from edgecam.model.staging import check_free, copy_file, publish, staged, write_
 from edgecam.model.store import CARD_FILE, load_model
 
 _README = "README.md"
+_HISTORY = "network_history.json"
 _PROVENANCE = "PROVENANCE.md"
 """For a model whose README says how to build something of it."""
 
 
-def publish_model(source: Path, models: Path, report: Mapping[str, Any], step: str) -> Path:
+def publish_model(
+    source: Path, models: Path, report: Mapping[str, Any], step: str, *, history: Sequence[Mapping[str, Any]]
+) -> Path:
     """Put a step's model beside the others of its recipe, in the place of an older one.
 
     Args:
@@ -25,6 +29,7 @@ def publish_model(source: Path, models: Path, report: Mapping[str, Any], step: s
         models: the folder of model directories.
         report: of the recipe.
         step: which.
+        history: what was done to its network, in full, as the checkpoint tells it.
 
     Returns:
         The model directory.
@@ -39,8 +44,11 @@ def publish_model(source: Path, models: Path, report: Mapping[str, Any], step: s
             if file.is_file() and file.name != CARD_FILE:
                 copy_file(file, folder / file.name)
         card = load_model(source).card
-        write_text(folder / CARD_FILE, card_text(replace(card, name=name)))
+        way = ", ".join(f"{entry['name']} ({entry['kind']})" for entry in lineage(report, step))
+        card = replace(card, name=name, source=f"{card.source}; recipe {report['recipe']}: {way}")
+        write_text(folder / CARD_FILE, card_text(card))
         readme = _README if not (folder / _README).exists() else _PROVENANCE
+        write_text(folder / _HISTORY, json.dumps(history, indent=1, ensure_ascii=False) + "\n")
         write_text(folder / readme, "\n".join(_readme(report, step, card.licence, card.source)))
         load_model(folder)
         publish(folder, place)
@@ -68,16 +76,18 @@ def _readme(report: Mapping[str, Any], step: str, licence: str, source: str) -> 
     for column, cell in zip(COLUMNS[2:], row(entry)[2:], strict=True):
         if cell:
             yield f"| {column} | {cell} |"
+    seeds = report["seeds"]
+    mean = f"the mean over the seeds {_listed(seeds)} with its standard deviation" if seeds[1:] else "that"
     yield (
-        f"\nAccuracy is the mean over the seeds {_listed(report['seeds'])} with its standard deviation, on "
-        f"{entry['accuracy']['pictures']} test pictures; all else is of this model, seed "
-        f"{report['seeds'][0]}. Latency was measured on: {report['machine'].get('cpu') or 'a CPU unknown'}, "
+        f"\nAccuracy is {mean} on {entry['accuracy']['pictures']} test pictures; all else is of this model, "
+        f"seed {seeds[0]}. Latency was measured on: {report['machine'].get('cpu') or 'an unknown CPU'}, "
         f"threads: {report['timing']['threads']}.\n"
     )
     yield "## How it was made\n"
     for number, made in enumerate(steps, start=1):
         yield f"{number}. {_deed(made)}"
-    yield "\n## Of what\n"
+    yield f"\n`{_HISTORY}` has what was done to the network, with every setting in force.\n"
+    yield "## Of what\n"
     for name, pictures in report["pictures"].items():
         yield f"- {name} pictures: {pictures['count']}, sha256 `{pictures['sha256']}`"
     yield f"- seed: {report['seeds'][0]}"
@@ -90,7 +100,7 @@ def _deed(step: Mapping[str, Any]) -> str:
     """One step, its settings and what else is to be told."""
     begun = f" of `{step['from']}`" if step["from"] else ""
     taught = f", taught by `{step['teacher']}`" if step["teacher"] else ""
-    return "; ".join([f"`{step['name']}`: {step['kind']}{begun}{taught}: {settings(step)}", *step["notes"]])
+    return "; ".join([f"`{step['name']}`: {step['kind']}{begun}{taught} ({settings(step)})", *step["notes"]])
 
 
 def _listed(values: list[int]) -> str:

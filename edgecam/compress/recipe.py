@@ -242,6 +242,13 @@ class Recipe(Block):
     steps: dict[Name, Step] = Field(min_length=1)
     """By name, in the order in which they are done."""
 
+    def network_of(self, name: str) -> str:
+        """The step that made the network of a step's model: itself, or one that it went on from."""
+        step = self.steps[name]
+        while step.kind not in NETWORKS and step.source is not None:
+            name, step = step.source, self.steps[step.source]
+        return name
+
     @model_validator(mode="after")
     def _each_step_stands_on_another(self) -> Self:
         problems = [*self._faults()]

@@ -83,7 +83,7 @@ def _seeds(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 def _making(steps: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     for step in steps:
         teacher = f", teacher {step['teacher']}" if step["teacher"] else ""
-        said = [f"{step['kind']}: {settings(step)}{teacher}; took {step['took_s']:g} s", *step["notes"]]
+        said = [f"{step['kind']} ({settings(step)}){teacher}; took {step['took_s']:g} s", *step["notes"]]
         yield step["name"], "; ".join(said)
 
 

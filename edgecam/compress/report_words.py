@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,5 +61,9 @@ def scaled(value: float) -> str:
 
 
 def settings(step: Mapping[str, Any]) -> str:
-    """`epochs 12, side_px 32`."""
-    return ", ".join(f"{key} {value}" for key, value in step["settings"].items()) or "none"
+    """`epochs: 12, flip: true`, as a recipe has them."""
+    return ", ".join(f"{key}: {_yaml(value)}" for key, value in step["settings"].items()) or "none"
+
+
+def _yaml(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

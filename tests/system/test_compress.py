@@ -98,13 +98,19 @@ def test_a_recipe_leads_from_pictures_to_models_and_a_report(folder: Path, repor
 @pytest.mark.timeout(300)
 def test_each_model_has_its_card_and_its_provenance(folder: Path, report: dict[str, Any]) -> None:
     """Every step, setting, seed, picture hash and version stands in the README; `models verify` agrees."""
-    readme = (folder / "out" / "models" / "colours_pruned_int8" / "README.md").read_text("utf-8")
+    place = folder / "out" / "models" / "colours_pruned_int8"
+    readme, card = ((place / name).read_text("utf-8") for name in ("README.md", "card.yaml"))
     verified = edgecam("models", "verify", "--folder", folder / "out", "--json", timeout_s=120)
 
     assert all(f"`{name}`: " in readme for name in ("base", "pruned", "pruned_int8"))
     assert report["pictures"]["train"]["sha256"] in readme
     assert f"torch {report['versions']['torch']}" in readme
     assert "CC0-1.0" in readme
+    assert "licence: CC0-1.0" in card
+    history = json.loads((place / "network_history.json").read_text("utf-8"))
+    assert [entry["step"] for entry in history] == ["train", "prune"]
+    assert history[0]["settings"]["epochs"] == 24
+    assert "base (train), pruned (prune), pruned_int8 (quantize)" in " ".join(card.split())
     assert verified.code == 0, verified.out + verified.err
 
 
