@@ -19,11 +19,17 @@ from edgecam.compress.architectures import design  # noqa: E402
 from edgecam.compress.checkpoint import Checkpoint, load, save  # noqa: E402
 from edgecam.compress.design import Block, Design  # noqa: E402
 from edgecam.compress.held_out import split  # noqa: E402
-from edgecam.compress.learning import Learning, class_weights  # noqa: E402
+from edgecam.compress.learning import Learning, class_weights, learn  # noqa: E402
 from edgecam.compress.network import build  # noqa: E402
 from edgecam.compress.scratch import train  # noqa: E402
 from edgecam.compress.tensors import UNLABELLED, Batch, Batches, PictureTensors  # noqa: E402
-from edgecam.compress.training import Progress, accuracy, fit, smoothed_cross_entropy  # noqa: E402
+from edgecam.compress.training import (  # noqa: E402
+    Progress,
+    accuracy,
+    fit,
+    logits_of,
+    smoothed_cross_entropy,
+)
 from edgecam.compress.transfer import TransferSettings, transfer  # noqa: E402
 from edgecam.errors import EdgecamError, ModelError, SourceError, UsageError  # noqa: E402
 
@@ -239,3 +245,17 @@ def test_classes_count_alike_where_that_is_wanted() -> None:
     weights: Tensor = class_weights(pictures, Learning(balanced=True))
     assert (weights / weights[0]).tolist() == pytest.approx([1, 2, 4])
     assert class_weights(pictures, Learning()) is None
+
+
+def test_a_balanced_network_does_not_guess_the_commonest_class() -> None:
+    """Of pictures that say nothing it says that each class is as likely; else as likely as it is common."""
+    pixels = torch.full((28, SIDE_PX, SIDE_PX, 3), 100, dtype=torch.uint8)
+    pictures = PictureTensors(pixels, torch.tensor([0] * 16 + [1] * 8 + [2] * 4), LABELS)
+    for balanced, expected in ((True, [1 / 3] * 3), (False, [4 / 7, 2 / 7, 1 / 7])):
+        settings = Learning(
+            epochs=200, learning_rate=0.02, batch=28, label_smoothing=0, augmentation=None, balanced=balanced
+        )
+        network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE_PX**2, 3))
+        learn(network, pictures, settings, seed=1, mean=(127.0,), std=(128.0,))
+        said = torch.softmax(logits_of(network, pictures, (127.0,), (128.0,)), 1)[0]
+        assert said.tolist() == pytest.approx(expected, abs=0.04)
