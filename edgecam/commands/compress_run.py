@@ -110,7 +110,7 @@ def _show(report: dict[str, Any], out: Path) -> None:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=True)
     for step in report["steps"]:
-        table.add_row(*row(step))
+        table.add_row(*row(step, report["steps"][0]))
     console.print(table)
     for name in (PAGE, PLOT, REPORT, "models"):
         console.print(out / name, markup=False, highlight=False, soft_wrap=True)

@@ -73,7 +73,7 @@ def _readme(report: Mapping[str, Any], step: str, licence: str, source: str) -> 
     yield f"# {report['recipe']}_{step}\n"
     yield f"Made by `edgecam compress run` with the recipe {report['recipe']}. Its step `{step}` gave:\n"
     yield "| | |\n|---|---|"
-    for column, cell in zip(COLUMNS[2:], row(entry)[2:], strict=True):
+    for column, cell in zip(COLUMNS[2:], row(entry, report["steps"][0])[2:], strict=True):
         if cell:
             yield f"| {column} | {cell} |"
     seeds = report["seeds"]

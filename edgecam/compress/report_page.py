@@ -31,7 +31,7 @@ _LEGEND = (
     "its standard deviation. Lost: against the step that it goes on from, of what it may lose; below 0 it "
     "gained. All else is of the first seed's model. Gzip: the file, packed. Arena: memory for tensors by "
     "TFLite Micro's plan. Latency: the median of the rounds, in brackets the lowest and the highest, all "
-    "models in turns."
+    "models in turns. Speed: times as fast as the first step."
 )
 
 
@@ -67,9 +67,9 @@ def _stop(stop: Mapping[str, Any] | None) -> str:
     return "" if stop is None else f"<p class=stop>{escape(stop['text'])}</p>"
 
 
-def _figures(steps: Iterable[Mapping[str, Any]]) -> str:
+def _figures(steps: Sequence[Mapping[str, Any]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in COLUMNS)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row(step)) for step in steps)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row(step, steps[0])) for step in steps)
     body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     return f'<div class=wide><table class="figures"><tr>{head}</tr>{body}</table></div>'
 

@@ -8,13 +8,14 @@ from typing import Any
 
 COLUMNS = (
     "step", "from", "accuracy", "lost, points", "parameters", "MACs", "file", "gzip", "arena", "latency",
+    "speed",
 )  # fmt: skip
 """What `row` says of a step."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def row(step: Mapping[str, Any]) -> tuple[str, ...]:
-    """A step of a report in words, one for each of `COLUMNS`."""
+def row(step: Mapping[str, Any], first: Mapping[str, Any]) -> tuple[str, ...]:
+    """A step of a report in words, one for each of `COLUMNS`; its speed is told by that of the first step."""
     return (
         step["name"],
         step["from"] or step["kind"],
@@ -26,6 +27,7 @@ def row(step: Mapping[str, Any]) -> tuple[str, ...]:
         f"{scaled(step['gz_bytes'])}B",
         "not known" if step["arena_bytes"] is None else f"{scaled(step['arena_bytes'])}B",
         latency(step),
+        speed(step, first),
     )
 
 
@@ -50,6 +52,13 @@ def latency(step: Mapping[str, Any]) -> str:
     if figure is None:
         return "not measured"
     return f"{figure['value']:.3g} ms ({figure['low']:.3g} to {figure['high']:.3g})"
+
+
+def speed(step: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    """`2.1 x`: how many times as fast as the first step's model."""
+    if step["latency_ms"] is None or first["latency_ms"] is None:
+        return ""
+    return f"{first['latency_ms']['value'] / step['latency_ms']['value']:.1f} x"
 
 
 def scaled(value: float) -> str:

@@ -91,7 +91,7 @@ def test_the_first_step_has_lost_nothing_against_nobody() -> None:
     base = step("base")
 
     assert (base["lost_points"], base["lost_spread_points"], base["allowed_points"]) == (None, None, None)
-    assert row(base)[COLUMNS.index("lost, points")] == ""
+    assert row(base, base)[COLUMNS.index("lost, points")] == ""
 
 
 def test_the_front_has_whom_no_other_beats() -> None:
@@ -109,7 +109,11 @@ def test_a_row_is_readable() -> None:
     accuracy, lost = "81.0 ± 1.4 %", ""
     sizes = ("900 ", "90 k", "3.6 kB", "2.7 kB", "not known")
 
-    assert row(step("base")) == ("base", "train", accuracy, lost, *sizes, "3 ms (2.9 to 3.2)")
+    assert row(step("base"), step("base")) == (
+        "base", "train", accuracy, lost, *sizes, "3 ms (2.9 to 3.2)", "1.0 x"
+    )  # fmt: skip
+    assert row(step("small"), step("base"))[-1] == "3.0 x"
+    assert row(step("small_int8"), step("base"))[-2:] == ("not measured", "")
 
 
 def test_the_page_holds_everything_and_loads_nothing() -> None:
