@@ -19,6 +19,8 @@ _FIELDS = {
 }
 _MARKERS = {"quantize": "s", "tiny": "D"}
 _DPI = 144
+# Within a power of ten, from so many times the cheapest on.
+_TICKS = ((12, (1, 2, 5)), (2.2, (1, 1.5, 2, 3, 4, 5, 7)), (0, (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 8)))
 
 
 def draw(report: Mapping[str, Any], png: Path) -> str:
@@ -47,6 +49,7 @@ def draw(report: Mapping[str, Any], png: Path) -> str:
     with mpl.rc_context(words):
         figure = Figure(figsize=(12, 4.8), layout="constrained")
         FigureCanvasAgg(figure)
+        figure.get_layout_engine().set(wspace=0.04)
         fields = figure.subplots(1, len(AXES), sharey=True)
         for axis, field in zip(AXES, fields, strict=True):
             _draw_field(report, axis, field)
@@ -93,15 +96,17 @@ def _draw_field(report: Mapping[str, Any], axis: str, field: Any) -> None:
         linestyle=(0, (4, 3)),
         zorder=2,
     )
-    _dress(field, label)
+    costs = [cost for step in report["steps"] if (cost := cost_of(step, axis))]
+    _dress(field, label, ratio=max(costs) / min(costs) if costs else 1.0)
 
 
-def _dress(field: Any, label: str) -> None:
+def _dress(field: Any, label: str, *, ratio: float) -> None:
+    """Args: `ratio`: of the dearest to the cheapest, by which an axis is divided finely or coarsely."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     field.set_xscale("log")
     field.set_xlabel(label)
-    field.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    field.xaxis.set_major_locator(LogLocator(subs=next(subs for least, subs in _TICKS if ratio >= least)))
     field.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     field.xaxis.set_minor_formatter(NullFormatter())
     field.margins(0.15, 0.2)
