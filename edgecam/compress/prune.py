@@ -43,7 +43,7 @@ class PruneSettings(Learning):
     epochs: int = 12
     """In all rounds together: half of them after the last."""
     importance: Importance = Importance.TAYLOR
-    """What a channel is worth; by the loss, a network of a third of the work kept most of its accuracy."""
+    """What a channel is worth: more accuracy stays if the loss says so than if the weights do."""
     round_to: int = 8
     """Layers keep a multiple of so many channels, as kernels like it."""
     least_share: float = 0.25
