@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from edgecam.compress.checkpoint import Checkpoint, step_record
 from edgecam.compress.design import Design
 from edgecam.compress.held_out import check_classes
@@ -14,6 +16,15 @@ from edgecam.errors import UsageError
 PLAIN_MEAN = (127.0, 127.0, 127.0)
 PLAIN_STD = (128.0, 128.0, 128.0)
 """With these an int8 input is the pixel with its highest bit turned: the cheapest there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings(Learning):
+    """How a network learns from nothing."""
+
+    epochs: int = 30
+    learning_rate: float = 3e-3
+    """Three times what trained networks take: those have more to lose."""
 
 
 def train(
