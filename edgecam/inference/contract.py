@@ -33,6 +33,12 @@ def check_contract(engine: Engine, model: Model) -> None:
             raise EngineError(
                 f"{where}: {engine.info.runtime} has a {what} of {tensor.dtype}, not {', '.join(DTYPES)}"
             )
+        if not _is_sound(tensor):
+            raise EngineError(
+                f"{where}: {engine.info.runtime} has a {what} of shape {tensor.shape} with the scale "
+                f"{tensor.scale} and the zero point {tensor.zero_point}, which no {tensor.dtype} can have; "
+                "convert the model again, or update the engine"
+            )
     card = model.card.input
     channels = 1 if card.color is Channels.GRAY else 3
     expected = (1, card.height_px, card.width_px, channels)
@@ -65,6 +71,16 @@ def check_twin(model: Model, engine: str) -> None:
             f"{model.path}: is not the file that the card names for {engine}: expected sha256 "
             f"{model.sha256[:12]}…, got {digest[:12]}…; fetch it again, or correct the card"
         )
+
+
+def _is_sound(tensor: TensorSpec) -> bool:
+    """False: it cannot be meant. NaN compares with nothing, so it would pass every other check."""
+    if min(tensor.shape, default=1) < 0:
+        return False
+    if tensor.dtype == "float32" or tensor.scale is None or tensor.zero_point is None:
+        return True
+    limits = np.iinfo(tensor.dtype)
+    return 0 < tensor.scale < float("inf") and limits.min <= tensor.zero_point <= limits.max
 
 
 def _digest(model: Model) -> str:

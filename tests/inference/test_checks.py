@@ -80,6 +80,28 @@ def test_a_card_that_does_not_fit_the_engine_is_refused(
         check_contract(engine, _with_input(model, **change))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": float("nan")},
+        {"scale": float("inf")},
+        {"scale": 0.0},
+        {"scale": -1 / 256},
+        {"zero_point": 256},
+        {"zero_point": -1},
+        {"shape": (-2, -2)},
+    ],
+)
+@pytest.mark.parametrize("what", ["input", "output"])
+def test_a_tensor_that_cannot_be_is_refused(
+    model: Model, engine: LiteRtEngine, what: str, wrong: dict[str, object]
+) -> None:
+    """What a package's engine says of its tensors need not make sense: all pixels would be one number."""
+    setattr(engine, what, replace(getattr(engine, what), **wrong))
+    with pytest.raises(EngineError, match=rf"has a {what} of shape .* which no uint8 can have"):
+        check_contract(engine, model)
+
+
 def test_negative_std_is_a_valid_normalisation(model: Model, engine: LiteRtEngine) -> None:
     """Inverted pictures are unusual, not wrong."""
     check_contract(engine, _with_input(model, std=(-128.0,)))
