@@ -156,7 +156,9 @@ def compress_prune(
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(help="In how many rounds.", min=1)] = 3,
-    importance: Annotated[str, typer.Option(help="Of channels: magnitude or taylor.")] = "magnitude",
+    importance: Annotated[
+        str, typer.Option(help="What a channel is worth by: taylor, magnitude or batch_norm.")
+    ] = "taylor",
     epochs: Epochs = None,
     learning_rate: Rate = None,
     batch: Batch = None,

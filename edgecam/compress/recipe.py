@@ -98,8 +98,8 @@ class PruneStep(Learning):
     """A command that gets a `.tflite`'s path and prints the milliseconds that it takes on another device."""
     rounds: int = Field(default=3, ge=1, le=100)
     """In how many rounds."""
-    importance: Literal["magnitude", "taylor"] = "magnitude"
-    """What a channel is worth: by its weights, or by what the loss would feel of its going."""
+    importance: Literal["taylor", "magnitude", "batch_norm"] = "taylor"
+    """What a channel is worth: by what the loss would feel of its going, by its weights, or by its scale."""
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
