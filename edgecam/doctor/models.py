@@ -60,6 +60,10 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         remedy = "convert the model again with a current converter, update the runtime, or use another model"
         text = f"{path}: running it is fatal: {answer.fault}"
         yield Finding(Area.MODELS, name, severity, text, remedy)
+    elif answer.hangs:
+        remedy = "see that its device works, update the engine's library or package, or name another engine"
+        text = f"{path}: {answer.fault}: a library of its engine hangs"
+        yield Finding(Area.MODELS, name, severity, text, remedy)
     elif answer.fault:
         yield told(Area.MODELS, f"{name}{unused}", answer.fault, severity)
     else:

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from edgecam.inference.bond import end_before_us
+from edgecam.inference.bond import end_before_us, how_it_ended
 
 # A child in the kernel's hands cannot be killed: it is left behind.
 _KILL_S = 1.0
@@ -36,6 +36,8 @@ class Answer:
     """In words, with the remedy after `; ` where it is known; empty: there was none."""
     crashed: bool = False
     """The child was ended by a signal: a library aborted it."""
+    hangs: bool = False
+    """It did not answer in time."""
 
 
 def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
@@ -60,7 +62,7 @@ def probe(name: str, request: dict[str, Any], *, deadline_s: float) -> Answer:
             child.communicate(asked.encode(), timeout=deadline_s)
         except subprocess.TimeoutExpired:
             _end(child)
-            return Answer(fault=f"no answer within {deadline_s:g} s")
+            return Answer(fault=f"no answer within {deadline_s:g} s", hangs=True)
         return _understand(child.returncode, _read(out), _read(err))
 
 
@@ -87,17 +89,10 @@ def _read(file: IO[bytes]) -> list[str]:
 def _understand(code: int, out: list[str], err: list[str]) -> Answer:
     last_words = f": {err[-1][:_MOST_REASON_CHARS]}" if err else ""
     if code < 0:
-        return Answer(fault=f"it ended its process by {_signal_name(-code)}{last_words}", crashed=True)
+        return Answer(fault=f"it ended its process by {how_it_ended(code)}{last_words}", crashed=True)
     try:
         # The libraries may have printed before it; nothing comes after it.
         values = json.loads(out[-1])
     except (IndexError, ValueError):
         return Answer(fault=f"it ended its process with code {code}{last_words}", crashed=True)
     return Answer(values=values, fault=str(values.pop("fault", "")))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

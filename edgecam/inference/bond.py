@@ -1,4 +1,4 @@
-"""A child process ends with its parent, whatever a library does in it; where memory runs out, before it."""
+"""A child process ends with its parent, whatever a library does in it, or before it; and how it has ended."""
 
 from __future__ import annotations
 
@@ -32,3 +32,17 @@ def end_before_us(child: int) -> None:
     """
     with contextlib.suppress(OSError):
         Path(f"/proc/{child}/oom_score_adj").write_text(_FIRST_OF_ALL, encoding="ascii")
+
+
+def how_it_ended(code: int) -> str:
+    """`SIGABRT`, `signal 40`, `exit code 3`.
+
+    Args:
+        code: as `subprocess` has it.
+    """
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # a real-time signal
+        return f"signal {-code}"

@@ -20,7 +20,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError, LastingError
-from edgecam.inference.bond import end_before_us
+from edgecam.inference.bond import end_before_us, how_it_ended
 from edgecam.inference.delegates import DelegateUse
 from edgecam.inference.wire import (
     MOST_MESSAGE_BYTES,
@@ -36,6 +36,8 @@ from edgecam.records import TensorSpec
 _TERMINATE_S = 0.5
 # What is in the kernel's hands cannot be killed: it is left behind.
 _KILL_S = 1.0
+# From the end of its socket to that of the process; a frame may wait meanwhile.
+_END_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ChildProcess:
         self._order = order
         what = f"the delegate {order.delegate.name}" if order.delegate else f"the engine {order.engine}"
         self._name = f"{order.model}: {what}"
+        self._remedy = "update its library or driver" if order.delegate else "use another engine or model"
         self._number = 0
         try:
             with _shared_memory(size_bytes(order.input, order.output)) as memory:
@@ -172,8 +175,14 @@ class ChildProcess:
         except OSError as error:
             raise EngineError(f"{self._name}: its process is gone: {error.strerror}") from error
         if not reply:
-            raise EngineError(f"{self._name}: its process ended during {what}")
+            raise EngineError(f"{self._name}: its process ended during {what}{self._how()}; {self._remedy}")
         return reply
+
+    def _how(self) -> str:
+        """In brackets; empty: the kernel does not say yet."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return f" ({how_it_ended(self._process.wait(_END_S))})"
+        return ""
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.errors import EngineError
-from edgecam.inference.bond import end_before_us
+from edgecam.inference.bond import end_before_us, how_it_ended
 from edgecam.inference.habits import ClosedAfterUse
 from edgecam.measure.trial import Candidate, Opened
 from edgecam.model.model import Model
@@ -95,11 +94,4 @@ class TrialProcess(ClosedAfterUse):
             code = self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             return "its process does not answer any more"
-        return f"it ends its process ({_signal_name(-code) if code < 0 else f'exit code {code}'})"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
+        return f"it ends its process ({how_it_ended(code)})"

@@ -398,6 +398,18 @@ def test_a_models_delegate_is_tried_as_run_does(subject: MakeSubject, tmp_path: 
     else:
         said = {"refuse": "no device found", "abort": "its process ended during inference"}[mood]
         assert (found.verdict, said in found.found) == (Verdict.WARNING, True)
+        assert found.remedy
+
+
+def test_a_library_that_hangs_is_called_so_with_the_remedy(
+    subject: MakeSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That there was no answer says neither what hangs nor what to do."""
+    monkeypatch.setattr(models, "probe", lambda *_, **__: Answer(fault="no answer within 60 s", hangs=True))
+    (found,) = models.look(subject(models={"default": {"path": "efficientnet_lite0_160_int8"}}), "default")
+    assert found.verdict is Verdict.ERROR
+    assert found.found.endswith("no answer within 60 s: a library of its engine hangs")
+    assert "update the engine's library" in found.remedy
 
 
 def test_the_delegate_of_a_running_edgecam_is_left_alone(subject: MakeSubject, machine: Path) -> None:

@@ -11,6 +11,7 @@ from tiny_engine import install
 
 from edgecam.config.loader import load_config
 from edgecam.errors import ConfigError, EngineError
+from edgecam.inference import child_process
 from edgecam.inference.apart import ChildEngine
 from edgecam.inference.engine import open_engine
 from edgecam.inference.litert import LiteRtEngine, find_runtime
@@ -78,7 +79,9 @@ def test_a_library_that_aborts_ends_the_child_alone(
     path = tmp_path / "net.tflite"
     path.write_bytes(tiny.make(tiny.Tiny()))
     picture = np.zeros((1, 8, 8, 3), np.uint8)
-    with pytest.raises(EngineError, match=f"the engine abacus: its process ended during {during}"):
+    monkeypatch.setattr(child_process, "_END_S", 10)
+    said = rf"the engine abacus: its process ended during {during} \(SIGABRT\); use another engine or model"
+    with pytest.raises(EngineError, match=said):
         ChildEngine(bare_model(path), "abacus", threads=1).invoke(picture)
 
 
