@@ -37,7 +37,8 @@ _CALLBACK_FAULT = re.compile(
 """What Python writes when a library's words cannot be decoded in the runtime's callback."""
 _CUSTOM = re.compile(r"unresolved custom op: ([\w-]+)")
 # SystemError: tflite_runtime beside numpy 2.
-_REFUSALS = (ValueError, RuntimeError, SystemError, OSError)
+_REFUSALS = (ValueError, RuntimeError, SystemError, OSError, MemoryError)
+_NO_MEMORY = re.compile(r"[Ff]ailed with error '12'|Cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ def _reason(error: BaseException) -> str:
 def _remedy(error: BaseException, running_on: str) -> str:
     if isinstance(error, SystemError):
         return "tflite-runtime needs numpy 1: `pip install 'numpy<2'`"
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return "there is too little memory for it: end other programs, or use a smaller model"
     found = _CUSTOM.search(str(error))
     delegate = compiled_for(found[1]) if found else None
     if delegate is not None and delegate.name == running_on:

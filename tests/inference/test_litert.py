@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgecam.errors import EngineError, LastingError
 from edgecam.inference.delegates import use_of
 from edgecam.inference.engine import default_threads, open_engine
-from edgecam.inference.litert import LiteRtEngine, find_runtime
+from edgecam.inference.litert import LiteRtEngine, Runtime, find_runtime
 from edgecam.inference.self_test import synthetic_picture
 from edgecam.model.bare import bare_model
 from edgecam.vision.postprocess import dequantize
@@ -182,6 +182,20 @@ def test_numpy_2_beside_tflite_runtime_names_the_remedy(make: Make, monkeypatch:
     )
     with pytest.raises(EngineError, match=r"needs numpy 1: `pip install 'numpy<2'`"):
         LiteRtEngine(make(), threads=1)
+
+
+@pytest.mark.parametrize(
+    "fault", [MemoryError("std::bad_alloc"), ValueError("Mmap of '10' at offset '0' failed with error '12'.")]
+)
+def test_too_little_memory_is_no_fault_of_the_model(make: Make, fault: Exception) -> None:
+    """Converting it again would not help."""
+
+    def fail(**_: object) -> None:
+        raise fault
+
+    runtime = Runtime("litert", "2.3.0", staticmethod(fail))
+    with pytest.raises(EngineError, match="too little memory for it: end other programs"):
+        LiteRtEngine(make(), threads=1, runtime=runtime)
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(None, 1), (1, 1), (2, 1), (3, 2), (4, 3), (8, 3)])
