@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from edgecam.errors import ModelError
 
@@ -58,7 +58,7 @@ def check_file(path: Path, *, shown: str, sha256: str = "", length: int | None =
     )
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     """For reading; raises OSError."""
     # A pipe would wait for a writer, and a device may have no end.
     if path.exists() and not path.is_file():
