@@ -63,8 +63,8 @@ def make_onnx(
     if quantized:
         nodes.insert(0, _node("DequantizeLinear", ["picture", "scale", "zero"], picture))
         nodes.append(_node("QuantizeLinear", ["real scores", "out scale", "out zero"], "scores"))
-        for name, value in (("scale", 1 / 128), ("out scale", 1 / 256)):
-            constants.append(_tensor(name, np.array(value, np.float32)))
+        for name, scale in (("scale", 1 / 128), ("out scale", 1 / 256)):
+            constants.append(_tensor(name, np.array(scale, np.float32)))
         zero = np.array(128, np.uint8) if zero_point is None else np.array(zero_point, np.float32)
         constants += [_tensor("zero", zero), _tensor("out zero", np.array(0, np.uint8))]
     graph = b"".join(
