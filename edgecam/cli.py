@@ -11,25 +11,12 @@ from typing import Annotated
 import typer
 
 from edgecam import __version__
+from edgecam.cli_bench import bench
 from edgecam.cli_compress import compress_app
 from edgecam.cli_eval import evaluate
 from edgecam.cli_models import models_app
 from edgecam.cli_options import (
     AsJson,
-    BenchCompare,
-    BenchConfig,
-    BenchEngines,
-    BenchFps,
-    BenchHtml,
-    BenchImages,
-    BenchLoad,
-    BenchModel,
-    BenchOnnx,
-    BenchPipeline,
-    BenchRounds,
-    BenchSeconds,
-    BenchSize,
-    BenchThreads,
     Config,
     HistoryFolder,
     HistorySince,
@@ -42,7 +29,6 @@ from edgecam.cli_options import (
     WatchCa,
     WatchCert,
     WatchKey,
-    refuse,
 )
 from edgecam.cli_options import numbers as _numbers
 
@@ -254,73 +240,4 @@ def inspect(
     )
 
 
-@app.command()
-def bench(
-    model: BenchModel = None,
-    labels: Labels = None,
-    mean: Mean = None,
-    std: Std = None,
-    *,
-    threads: BenchThreads = None,
-    engines: BenchEngines = False,
-    images: BenchImages = None,
-    onnx: BenchOnnx = None,
-    pipeline: BenchPipeline = False,
-    config: BenchConfig = None,
-    sets: Sets = None,
-    fps: BenchFps = None,
-    size: BenchSize = None,
-    load: BenchLoad = 0,
-    seconds: BenchSeconds = None,
-    rounds: BenchRounds = 5,
-    compare: BenchCompare = None,
-    html: BenchHtml = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a model, or the whole pipeline, on this machine; or compare two results."""
-    from edgecam.commands import bench as command
-    from edgecam.commands.classify import load_classifier
-
-    of_model: dict[str, object] = {"--labels": labels, "--mean": mean, "--std": std, "--threads": threads}
-    of_engines: dict[str, object] = {"--engines": engines or None, "--images": images, "--onnx": onnx}
-    of_pipeline: dict[str, object] = {
-        "--config": config, "--set": sets, "--fps": fps, "--size": size, "--load": load or None,
-    }  # fmt: skip
-    of_both: dict[str, object] = {
-        "MODEL": model, "--pipeline": pipeline or None, "--seconds": seconds, "--html": html,
-    }  # fmt: skip
-    if compare is not None:
-        refuse(of_model | of_engines | of_pipeline | of_both, "is not for --compare")
-        command.compare_results(*compare, as_json=as_json)
-        return
-    output = command.Output(as_json=as_json, html=html)
-    if pipeline:
-        refuse(of_engines, "is not for --pipeline")
-        refuse(of_model, "is not for --pipeline; say it in the configuration, or with --set")
-        command.bench_whole_pipeline(
-            model,
-            output,
-            config=config,
-            sets=sets or (),
-            size_px=command.parse_size(size) if size else None,
-            fps=fps,
-            rounds=rounds,
-            seconds=seconds or 5.0,
-            load=load,
-        )
-        return
-    refuse(of_pipeline, "is for --pipeline alone; give that too")
-    loaded = load_classifier(
-        model or "efficientnet_lite0_int8",
-        labels=labels,
-        mean=_numbers(mean, "--mean"),
-        std=_numbers(std, "--std"),
-    )
-    counts = command.parse_threads(threads) if threads else None
-    turns = command.Turns(rounds=rounds, seconds=seconds or 1.0)
-    if engines:
-        refuse({"--html": html}, "is not for --engines")
-        command.bench_all_engines(loaded, output, turns, threads=counts, onnx=onnx, images=images)
-        return
-    refuse(of_engines, "is for --engines alone; give that too")
-    command.bench_one_model(loaded, output, turns, threads=counts)
+app.command("bench")(bench)

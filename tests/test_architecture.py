@@ -83,7 +83,8 @@ ROOMS = {
     "cli_models": room("errors commands cli_options", "typer"),
     "cli_compress": room("errors commands cli_options", "typer"),
     "cli_eval": room("errors commands cli_options", "typer"),
-    "cli": room("errors commands cli_options cli_models cli_compress cli_eval", "typer"),
+    "cli_bench": room("commands cli_options"),
+    "cli": room("errors commands cli_options cli_models cli_compress cli_eval cli_bench", "typer"),
     "__main__": room("errors cli"),
     "__init__": room(),
 }
