@@ -121,9 +121,18 @@ def _step(
         "arena_bytes": first.measured.arena_bytes,
         "latency_ms": None if latency is None else latency.as_json(),
         "took_s": round(sum(result.took_s for result in made), 1),
-        "notes": list(dict.fromkeys(note for result in made for note in result.notes)),
+        "notes": _notes(made),
         "model": model,
     }
+
+
+def _notes(made: Sequence[Result]) -> list[str]:
+    """Each once if it is the same for all seeds, else with its seed."""
+    everywhere = [note for note in made[0].notes if all(note in result.notes for result in made)]
+    apart = [
+        f"seed {result.seed}: {note}" for result in made for note in result.notes if note not in everywhere
+    ]
+    return [*everywhere, *apart]
 
 
 def _spread_of_loss(source: Sequence[Result], made: Sequence[Result]) -> float | None:

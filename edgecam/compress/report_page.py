@@ -13,9 +13,10 @@ from edgecam.measure.page import asset, table
 # The browser itself then refuses whatever would reach out.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
-body { max-width: 1180px; }
+body { max-width: 1280px; }
 img { width: 100%; height: auto; margin: .5rem 0 1rem; }
-.figures td, .figures th { text-align: right; white-space: nowrap; padding: .25rem 0 .25rem 1.1rem; }
+.figures { font-size: 14px; }
+.figures td, .figures th { text-align: right; white-space: nowrap; padding: .25rem 0 .25rem 1rem; }
 .figures th { font-weight: 600; color: var(--soft); font-size: 13px; }
 .figures th:first-child, .figures td:first-child { text-align: left; padding-left: 0; color: var(--ink); }
 .figures th:nth-child(2), .figures td:nth-child(2) { text-align: left; }

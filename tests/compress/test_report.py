@@ -36,7 +36,8 @@ PICTURES = {name: {"count": 100, "sha256": "ab" * 32} for name in ("train", "tes
 def result(step: str, kind: str, seed: int, accuracy: float, size: int) -> Result:
     """One step with one seed; all that it costs grows with its size."""
     measured = Measured(accuracy, 100, 10 * size, 1000 * size, 40 * size, 30 * size, None)
-    return Result(step, kind, seed, "key", "digest", 1.5, measured, (f"{step} is noted",))
+    notes = (f"{step} is noted", f"{size} of {seed}")
+    return Result(step, kind, seed, "key", "digest", 1.5, measured, notes)
 
 
 def report(stop: Stop | None = None, name: str = "birds") -> dict[str, Any]:
@@ -84,6 +85,11 @@ def test_accuracy_is_the_mean_over_the_seeds_with_its_spread() -> None:
     assert small["lost_points"] == pytest.approx(1.5)
     assert small["lost_spread_points"] == pytest.approx(0.707107, abs=1e-6)
     assert (small["allowed_points"], step("small_int8")["allowed_points"]) == (5, 2)
+
+
+def test_a_note_that_differs_between_seeds_names_its_seed() -> None:
+    """What is the same for all is told once."""
+    assert step("base")["notes"] == ["base is noted", "seed 1: 90 of 1", "seed 2: 90 of 2"]
 
 
 def test_the_first_step_has_lost_nothing_against_nobody() -> None:
