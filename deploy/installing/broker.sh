@@ -66,7 +66,7 @@ name_mosquitto() {
     local url=mqtt://127.0.0.1:1883
     sed -i -E \
         -e "s|^([^#]*\burl: *)embedded([ ,}]\|$)|\1$url\2|" \
-        -e "s|^( *url: $url) +# a broker of our own on [^;]*; embedded:[^,]*,|\1  # mosquitto on this machine; embedded: our own,|" "$1"
+        -e "s|^( *url: $url) +# (embedded: )?a broker of our own on [^;]*; embedded:[^,]*,|\1  # mosquitto on this machine; embedded: our own,|" "$1"
 }
 
 # edgecam's own broker would want the same port.

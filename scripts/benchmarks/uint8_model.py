@@ -13,12 +13,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import yaml
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecam.compress.flatfile import tidy
+from edgecam.compress.flatfile import pack, tidy
 
 _SHIFT = 128
 _LABELS_AND_GROUPS = ("labels.txt", "groups.yaml")
@@ -43,9 +42,7 @@ def uint8_build(tflite: bytes) -> bytes:
     ]
     graph.inputs, graph.outputs = [outer_given], [outer_made]
     model.signatureDefs = None  # they name the inner tensors
-    builder = flatbuffers.Builder(len(tflite))
-    builder.Finish(model.Pack(builder))
-    return tidy(bytes(builder.Output()))
+    return tidy(pack(model, tflite))
 
 
 def write_uint8_package(source: Path, folder: Path) -> Path:
