@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
+from typer.testing import CliRunner
 
+from edgecam.cli import app
+from edgecam.commands import compress_step
 from edgecam.commands.compress_architectures import show_architectures
 from edgecam.commands.compress_run import run_recipe
 from edgecam.commands.compress_step import Wanted, do_step
 from edgecam.compress import extra
 from edgecam.compress.publishing import lineage
+from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.errors import UnusableError, UsageError
 
@@ -64,6 +70,43 @@ def test_a_single_step_goes_by_the_rules_of_a_recipe(
     with pytest.raises(UsageError) as caught:
         single_step(kind, settings)  # type: ignore[arg-type]
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        ("train --design micro_mobilenet --side 96 --width 0.25 --batch 8", {"width": 0.25, "batch": 8}),
+        ("transfer --backbone mobilenet_v2 --frozen-epochs 2 --no-flip", {"frozen_epochs": 2, "flip": False}),
+        (
+            "prune MODEL --macs 0.3 --rounds 2 --importance magnitude",
+            {"macs": 0.3, "importance": "magnitude"},
+        ),
+        ("prune MODEL --ms 2 --measure-with bench", {"ms": 2.0, "measure_with": "bench"}),
+        ("prune MODEL --sparsity 0.7 --epochs 3", {"sparsity": 0.7, "epochs": 3}),
+        ("distil MODEL --teacher MODEL --temperature 2 --weight 0.5", {"temperature": 2.0, "weight": 0.5}),
+        ("qat MODEL --epochs 2 --learning-rate 0.0001", {"epochs": 2, "learning_rate": 0.0001}),
+    ],
+)
+def test_the_command_line_says_what_a_recipe_would(
+    arguments: str, settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every option is a key of the step, and none is lost on the way."""
+    asked: list[tuple[Kind, Mapping[str, Any], Wanted]] = []
+
+    def do(kind: Kind, said: Mapping[str, Any], wanted: Wanted, **models: Path) -> None:
+        assert set(models.values()) <= {Path("MODEL")}
+        asked.append((kind, said, wanted))
+
+    monkeypatch.setattr(compress_step, "do_step", do)
+    command = ["compress", *arguments.split(), "--pictures", "p", "--out", "o", "--seed", "7", "--test", "t"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    ((kind, said, wanted),) = asked
+
+    given = {key: value for key, value in said.items() if value is not None}
+    step = single_step(kind, given | ({"teacher": "teacher"} if kind == "distil" else {}))
+    assert step.settings.model_dump().items() >= settings.items()
+    assert (wanted.pictures, wanted.out, wanted.seed, wanted.test) == (Path("p"), Path("o"), 7, Path("t"))
 
 
 def test_architectures_are_listed_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:
