@@ -6,6 +6,7 @@ It is put together in `models/.incoming/NAME`, a level deeper than anything is l
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
@@ -17,6 +18,8 @@ from edgecam.errors import ModelError, UsageError
 from edgecam.model.store import CARD_FILE
 
 _INCOMING = ".incoming"
+# Of renameat2(2).
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -89,16 +92,39 @@ def publish(folder: Path, place: Path) -> None:
         for path in (*folder.iterdir(), folder):
             _sync(path)
         shutil.rmtree(old, ignore_errors=True)
-        if place.exists():
-            place.rename(old)
-        try:
+        if not place.exists():
             folder.rename(place)
-        except OSError:
-            if old.exists():
-                old.rename(place)
-            raise
+        elif _exchange(folder, place):
+            folder.rename(old)
+        else:
+            _replace(folder, place, old)
         _sync(place.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(folder: Path, place: Path) -> bool:
+    """Two folders change places at once, so that a power cut finds one of them there; False: not possible.
+
+    Python has no word for it; Linux does it on all its own file systems.
+    """
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    paths = (os.fsencode(path.absolute()) for path in (folder, place))
+    ends = [argument for path in paths for argument in (_AT_FDCWD, path)]
+    return bool(renameat2(*ends, _RENAME_EXCHANGE) == 0)
+
+
+def _replace(folder: Path, place: Path, old: Path) -> None:
+    """The same in two steps; Ctrl-C between them leaves what was there."""
+    try:
+        place.rename(old)
+        folder.rename(place)
+    except BaseException:
+        if old.exists() and not place.exists():
+            old.rename(place)
+        raise
 
 
 def withdraw(place: Path) -> None:
