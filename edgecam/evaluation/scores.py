@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,8 @@ def score_pictures(
             f"{loaded.path}: the pictures were labelled for another model: it has {len(loaded.labels)} "
             f"labels, they have {len(pictures.labels)}; read the set with its labels"
         )
-    order = ScoringOrder(loaded, engine, threads)
+    # Processes run elsewhere, where a relative path would lead to nothing.
+    order = ScoringOrder(replace(loaded, path=loaded.path.absolute()), engine, threads)
     lots = lots_of(pictures)
     count = min(processes or _processes_for(len(pictures.pictures)), len(lots))
     if dask is not None:

@@ -98,6 +98,20 @@ def test_the_result_does_not_depend_on_the_number_of_processes(model: Model, fol
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
+def test_a_relative_path_leads_to_the_model_in_every_process(
+    model: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes do not run where the user does."""
+    place = model.path.parent
+    monkeypatch.chdir(place.parent)
+    few = pictures_of(folder, model.labels)
+    few = replace(few, pictures=few.pictures[:20])
+
+    scores = score_pictures(Path(place.name), few, processes=2)
+
+    assert len(scores.names) == 20
+
+
 def test_what_cannot_be_read_is_named_and_left_out(model: Model, folder: Path) -> None:
     """One broken file does not end an evaluation of thousands."""
     scores = score_pictures(model, pictures_of(folder, model.labels), processes=2)
