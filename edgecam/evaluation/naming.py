@@ -8,6 +8,8 @@ from itertools import permutations
 
 OTHER = "other"
 """Called so is a picture that shows none of the groups and labels that are told apart."""
+# No model has so many classes, and Python converts no more than some thousand digits.
+_MOST_DIGITS = 9
 
 
 class Naming:
@@ -105,7 +107,7 @@ def labels_among(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _folded(text: str) -> str:

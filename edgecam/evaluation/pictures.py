@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from edgecam.capture.images import read_picture
 from edgecam.config.source import PICTURE_SUFFIXES
-from edgecam.errors import SourceError
+from edgecam.errors import ModelError, SourceError
 from edgecam.evaluation.naming import Naming, labels_among
 from edgecam.evaluation.table import read_rows
+from edgecam.model.labels import parse_labels
 
 _MOST_FAULTS = 5
 
@@ -70,6 +71,8 @@ def read_picture_set(
     """
 
     def naming(used: Collection[str]) -> Naming:
+        if labels is None:
+            _refuse([f"{path}: {fault}" for name in sorted(used) if (fault := _unwritable(name))], path)
         of_model = labels_among(used) if labels is None else labels
         try:
             return Naming(of_model, groups or {}, used=used, offset=offset)
@@ -148,6 +151,19 @@ def _try(index_of: Callable[[str], int], name: str, where: str, faults: list[str
     except ValueError as error:
         faults.append(f"{where}: {error}")
         return -1
+
+
+def _unwritable(name: str) -> str:
+    """Why a name cannot be that of a label; empty: it can, since a file of labels gives it back as it is."""
+    try:
+        fits = parse_labels(f"{name}\n".encode(), name="") == (name,)
+    except (ValueError, ModelError):
+        fits = False
+    if fits:
+        return ""
+    return (
+        f"{name!r} is no label: it has a line break, a space at an end, or bytes that are no UTF-8; rename it"
+    )
 
 
 def _refuse(faults: Sequence[str], path: Path) -> None:

@@ -70,4 +70,6 @@ def _columns(first: Sequence[str], path: Path) -> tuple[tuple[int, int], bool]:
 def _row(line: int, cells: Sequence[str], columns: tuple[int, int], path: Path) -> Row:
     if len(cells) <= max(columns) or not all(cells[column] for column in columns):
         raise SourceError(f"{path}:{line}: expected a picture and its label, got {','.join(cells)!r}")
+    if "\0" in cells[columns[0]]:
+        raise SourceError(f"{path}:{line}: a path has a byte 0 in it, which no file has; save the CSV again")
     return Row(line, cells[columns[0]], cells[columns[1]])

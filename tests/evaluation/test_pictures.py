@@ -58,6 +58,13 @@ def test_without_a_model_the_folders_names_are_the_labels(tmp_path: Path) -> Non
     assert read_picture_set(touch(tmp_path / "n", "10/1.jpg", "9/1.jpg")).labels == ("9", "10")
 
 
+@pytest.mark.parametrize("name", ["a\nb", " cat", "cat\r", "\ufeffcat", "c\udce9t"])
+def test_a_folder_whose_name_no_file_of_labels_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """Before a network is trained on it, rather than when its labels do not come back as they were."""
+    with pytest.raises(SourceError, match="is no label: it has a line break, a space at an end, or bytes"):
+        read_picture_set(touch(tmp_path, f"{name}/1.jpg", "b/1.jpg"))
+
+
 def test_files_that_are_no_pictures_are_named_and_hidden_ones_passed_over(tmp_path: Path) -> None:
     """A .heic that is silently left out would make the figures look better founded than they are."""
     root = touch(
@@ -185,6 +192,8 @@ def test_a_csv_may_name_pictures_elsewhere(tmp_path: Path) -> None:
         ("path,label\n", "names no picture"),
         ("", "is empty"),
         ("path,label\n\udce9.jpg,tabby\n", "is not UTF-8"),
+        ("path,label\na\0.jpg,tabby\n", "set.csv:2: a path has a byte 0 in it"),
+        (f"path,label\na.jpg,{5000 * '9'}\n", "set.csv:2: the model has no label"),
     ],
 )
 def test_a_bad_line_of_a_csv_is_told_by_its_number(tmp_path: Path, text: str, fault: str) -> None:
