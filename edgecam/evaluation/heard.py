@@ -55,7 +55,7 @@ def read_heard(
         found = True
         try:
             yield _seen(payload, labels)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise SourceError(f"{path}:{number}: is no prediction of this camera's model: {error}") from error
     if not found:
         seen = f"; it has some of {', '.join(sorted(others))}" if others else ""

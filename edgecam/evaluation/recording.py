@@ -28,6 +28,7 @@ from edgecam.records import Prediction
 _KIND = "scores"
 _MAX_LINE_BYTES = 4_000_000
 _MAX_CLASSES = 100_000
+_MOST_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Recording:
             camera: whose predictions are wanted, of those that subscribers recorded.
 
         Raises:
-            SourceError: a line is not what it should be, or is of another model; with its number.
+            SourceError: a line is not what it should be, or is of another model, with its number; or there
+                is no frame.
         """
         if self.origin is None:
             yield from read_heard(self.path, lines_of(self.path), labels, camera=camera)
@@ -136,7 +138,7 @@ class Recording:
                 "other labels; name the configuration's model when you record"
             )
         lines = lines_of(self.path)
-        next(lines)
+        number, _ = beginning = next(lines)
         for number, line in lines:
             try:
                 frame = json.loads(line)
@@ -147,6 +149,8 @@ class Recording:
                 raise SourceError(
                     f"{self.path}:{number}: is no frame of a recording; record it again"
                 ) from error
+        if number == beginning[0]:
+            raise SourceError(f"{self.path}: has no frame; record it again")
 
 
 def open_recording(path: Path) -> Recording:
@@ -218,6 +222,8 @@ def unpacked(text: str, classes: int) -> NDArray[np.float32]:
 def _moment(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("expected a whole number of ns")
+    if abs(value) > _MOST_NS:
+        raise ValueError("no clock reads that")
     return value
 
 

@@ -52,7 +52,7 @@ def _interval(
     try:
         begins, ends, label = cells
         starts_ns, ends_ns = (_moment_ns(text, start_ns, has_dates=has_dates) for text in (begins, ends))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise SourceError(
             f"{path}:{line}: expected start,end,label such as 12.5,20,cat or 0:12,0:20,cat, "
             f"got {','.join(cells)!r}: {error}"

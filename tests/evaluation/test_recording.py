@@ -103,6 +103,7 @@ def test_another_models_scores_are_refused(tmp_path: Path) -> None:
     [
         lambda text: text.replace('"at_ns":0', '"at_ns":"x"'),
         lambda text: text.replace('"at_ns":0', '"at_ns":true'),
+        lambda text: text.replace('"at_ns":0', '"at_ns":1' + 400 * "0"),
         lambda text: text.replace('"probabilities":"', '"probabilities":"AA'),
         lambda text: text.replace('"probabilities"', '"p"'),
         lambda text: text.rstrip()[:-9],
@@ -176,6 +177,23 @@ def test_predictions_of_another_model_are_refused(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_recording_of_nothing_is_told(tmp_path: Path) -> None:
+    """Whoever wrote it was stopped after the first line."""
+    path = recorded(tmp_path / "scores.jsonl", [])
+    with pytest.raises(SourceError, match=r"scores\.jsonl: has no frame"):
+        read(path)
+
+
+def test_a_score_of_many_digits_is_refused(tmp_path: Path) -> None:
+    """JSON has no largest number, and Python's float has."""
+    path = tmp_path / "heard.jsonl"
+    message = json.loads(heard(1, CAT))
+    message["payload"]["top"][0]["score"] = 10**400
+    path.write_text(json.dumps(message) + "\n")
+    with pytest.raises(SourceError, match=r"heard\.jsonl:1: is no prediction"):
+        read(path)
+
+
 def test_a_line_that_is_broken_in_the_middle_is_named(tmp_path: Path) -> None:
     """Only the last one may be cut off."""
     path = tmp_path / "heard.jsonl"
@@ -242,6 +260,8 @@ def test_moments_of_the_truth_may_be_dates(tmp_path: Path) -> None:
         ("0,1", r"truth\.csv:1: expected start,end,label"),
         ("x,1,cat", r"truth\.csv:1: expected start,end,label"),
         ("nan,1,cat", "no moment"),
+        ("0,1e300,cat", r"truth\.csv:1: expected start,end,label"),
+        ("0," + 400 * "9" + ":00:00,cat", r"truth\.csv:1: expected start,end,label"),
         ("-1,1,cat", "no moment"),
         ("start,end,label\n", "names nothing"),
         ("", "names nothing"),
