@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +22,7 @@ from safetensors.torch import load as read_weights
 from safetensors.torch import save as write_weights
 from torch import Tensor
 
-from edgecam.compress.design import Block, Design
+from edgecam.compress.design import COLOURS, Block, Design
 from edgecam.compress.network import Network, design_of
 from edgecam.errors import ModelError
 from edgecam.model.card import InputCard
@@ -144,21 +145,29 @@ def load(folder: Path) -> Checkpoint:
             design=_design(table["design"]),
             state=_weights(folder, table["weights"]),
             labels=tuple(str(label) for label in table["labels"]),
-            mean=tuple(float(value) for value in table["mean"]),
-            std=tuple(float(value) for value in table["std"]),
+            mean=_of_colours(table["mean"]),
+            std=_of_colours(table["std"], above=0),
             licence=str(table["licence"]),
             source=str(table["source"]),
             steps=tuple(dict(step) for step in table["steps"]),
         )
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: is damaged ({_first_line(error)}); make it again") from error
 
 
 def _design(table: Mapping[str, Any]) -> Design:
     blocks = tuple(Block(**block) for block in table["blocks"])
     return Design(**{**table, "blocks": blocks})
+
+
+def _of_colours(values: Sequence[Any], *, above: float = -math.inf) -> tuple[float, ...]:
+    """A number for each colour; raises ValueError, TypeError, OverflowError."""
+    found = tuple(float(value) for value in values)
+    if len(found) != COLOURS or not all(above < value < math.inf for value in found):
+        raise ValueError(f"mean and std have {COLOURS} numbers, those of std above 0, got {values}")
+    return found
 
 
 def _weights(folder: Path, entry: Mapping[str, str]) -> dict[str, Tensor]:
@@ -170,6 +179,9 @@ def _weights(folder: Path, entry: Mapping[str, str]) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = read_weights(content)
     except SafetensorError as error:
         raise ModelError(f"{path}: holds no weights ({_first_line(error)}); make it again") from error
+    for name, value in weights.items():
+        if value.is_floating_point() and (value.dtype != torch.float32 or not value.isfinite().all()):
+            raise ModelError(f"{path}: {name} are no finite float32; make it again")
     return weights
 
 

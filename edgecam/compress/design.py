@@ -84,7 +84,9 @@ class Design:
 
     def __post_init__(self) -> None:
         counts = (self.side_px, self.stem, self.stem_stride, self.classes)
-        if min(counts) < 1 or self.head < 0 or self.activation not in ACTIVATIONS:
+        if not _are_whole(*counts, self.head) or min(counts) < 1 or self.head < 0:
+            raise ValueError(f"no network has these values: {self._shown()}")
+        if self.activation not in ACTIVATIONS or not 0 <= self.batch_norm_epsilon <= 1:
             raise ValueError(f"no network has these values: {self._shown()}")
         incoming = self.stem
         for number, block in enumerate(self.blocks):
@@ -121,7 +123,8 @@ class Design:
     def _shown(self) -> str:
         return (
             f"side_px {self.side_px}, stem {self.stem}, stem_stride {self.stem_stride}, head {self.head}, "
-            f"classes {self.classes}, activation {self.activation}"
+            f"classes {self.classes}, activation {self.activation}, "
+            f"batch_norm_epsilon {self.batch_norm_epsilon}"
         )
 
 
@@ -136,7 +139,14 @@ def _layers_of(block: Block, incoming: int, side_px: int) -> Iterator[Layer]:
     yield Layer(inputs=wide, outputs=block.channels, kernel=1, side_px=out_px)
 
 
+def _are_whole(*values: object) -> bool:
+    """A file may say 8.0, which no layer can be as wide as."""
+    return all(isinstance(value, int) for value in values)
+
+
 def _check(block: Block, incoming: int, number: int) -> None:
+    if not _are_whole(block.expanded, block.channels, block.stride, block.kernel, block.squeeze):
+        raise ValueError(f"block {number}: a width, stride or kernel that is no whole number: {block}")
     if min(block.expanded, block.channels, block.stride, block.kernel) < 1 or block.squeeze < 0:
         raise ValueError(f"block {number}: a width, stride or kernel below 1: {block}")
     if block.kernel % 2 == 0:

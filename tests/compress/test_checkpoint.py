@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,13 @@ def test_damage_is_found_and_named(tmp_path: Path) -> None:
         text[:-20],
         text.replace('"stem": 8', '"stem": "8"'),
         text.replace('"kernel"', '"colonel"'),
+        text.replace('"kernel": 3', '"kernel": 3.0'),
+        text.replace('"batch_norm_epsilon": 0.001', '"batch_norm_epsilon": NaN'),
+        json.dumps({**json.loads(text), "mean": [10**400] * 3}),
+        json.dumps({**json.loads(text), "std": [1, 0, 1]}),
+        json.dumps({**json.loads(text), "mean": [1]}),
         "[]",
+        99_999 * "[",
     ):
         described.write_text(damage)
         with pytest.raises(ModelError, match=r"network\.json: is damaged"):
@@ -159,6 +166,15 @@ def test_damage_is_found_and_named(tmp_path: Path) -> None:
     described.write_text(text)
     change(described, labels=["one"])
     with pytest.raises(ModelError, match="2 classes, and 1 labels"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [lambda x: x * float("nan"), lambda x: x.double()])
+def test_weights_that_no_network_learns_are_refused(tmp_path: Path, change: Callable[[Any], Any]) -> None:
+    """Training that failed, or another program's file: it is told where it is read, not where it is used."""
+    name = "linear.weight"
+    save(made(state={**made().state, name: change(made().state[name])}), tmp_path)
+    with pytest.raises(ModelError, match=rf"weights-\w+\.safetensors: {name} are no finite float32"):
         load(tmp_path)
 
 
