@@ -147,7 +147,7 @@ class CommandDevice:
         try:
             found = json.loads(said.strip().removesuffix("ms"))
             value = float(found if isinstance(found, (int, float)) else _median_ms(found))
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError):
             value = math.nan
         if not (math.isfinite(value) and value > 0):
             raise UnusableError(

@@ -84,7 +84,21 @@ def test_bench_itself_is_such_a_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "fast", "0", "-3", "nan", "Infinity", "null", "[1]", '{"parts": []}', '"3"']
+    "said",
+    [
+        "",
+        "fast",
+        "0",
+        "-3",
+        "nan",
+        "Infinity",
+        "null",
+        "[1]",
+        '{"parts": []}',
+        '"3"',
+        400 * "9",
+        99_999 * "[",
+    ],
 )
 def test_what_is_no_time_is_refused(said: str) -> None:
     """Nothing but a positive number of milliseconds is taken for one."""
