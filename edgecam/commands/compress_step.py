@@ -11,6 +11,7 @@ from typing import Any
 from edgecam.commands.compress_progress import teller
 from edgecam.commands.proving import prove
 from edgecam.compress.extra import require_compress
+from edgecam.compress.picture_sets import read_apart
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.errors import ModelError
@@ -63,7 +64,7 @@ def do_step(
     step = single_step(kind, settings if teacher is None else {**settings, "teacher": "teacher"})
     place = check_free(wanted.out.parent, wanted.out.name, force=wanted.force)
     require_compress()
-    pictures = read_picture_set(wanted.pictures, labels=None if model is None else _labels(model))
+    pictures, shown = _pictures(wanted, None if model is None else _labels(model))
     with teller() as told:
         from edgecam.compress.steps import Maker, Order
 
@@ -72,7 +73,7 @@ def do_step(
             step=step, place=place, source=model, teacher=teacher, seed=wanted.seed, force=wanted.force
         )
         notes = make(order, lambda share, what: told.progress(share, 1, what))
-        after, before = _accuracies(place, model, pictures, wanted.test)
+        after, before = _accuracies(place, model, shown)
     document = {
         "schema": 1,
         "kind": kind,
@@ -100,16 +101,22 @@ def _labels(model: Path) -> tuple[str, ...]:
     return load_model(model).labels
 
 
+def _pictures(wanted: Wanted, labels: tuple[str, ...] | None) -> tuple[PictureSet, PictureSet | None]:
+    """What is learnt from, and what accuracy is measured on."""
+    if wanted.test is None:
+        return read_picture_set(wanted.pictures, labels=labels), None
+    return read_apart(wanted.pictures, wanted.test, labels=labels)
+
+
 def _accuracies(
-    place: Path, model: Path | None, pictures: PictureSet, test: Path | None
+    place: Path, model: Path | None, shown: PictureSet | None
 ) -> tuple[float | None, float | None]:
     """Of the new model, and of the one that it went on from; each 0 to 1."""
     from edgecam.evaluation.metrics import accuracy_of
     from edgecam.evaluation.scores import score_pictures
 
-    if test is None:
+    if shown is None:
         return None, None
-    shown = read_picture_set(test, labels=pictures.labels)
     after, *before = (accuracy_of(score_pictures(path, shown)) for path in (place, model) if path is not None)
     return after, before[0] if before else None
 

@@ -12,12 +12,12 @@ from typing import Any
 from edgecam.compress.calibration import digest_of_pictures, find_pictures
 from edgecam.compress.chain import Job, Told
 from edgecam.compress.extra import versions
+from edgecam.compress.picture_sets import read_apart
 from edgecam.compress.recipe_file import LoadedRecipe
 from edgecam.compress.results import Measured
 from edgecam.compress.steps import Maker, Order
-from edgecam.errors import SourceError
 from edgecam.evaluation.metrics import accuracy_of
-from edgecam.evaluation.pictures import PictureSet, read_picture_set
+from edgecam.evaluation.pictures import PictureSet
 from edgecam.evaluation.scores import score_pictures
 from edgecam.model.arena import arena_of
 from edgecam.model.digests import digest_of
@@ -43,15 +43,7 @@ class RealWorkshop:
     """
 
     def __init__(self, loaded: LoadedRecipe, prove: Prove) -> None:
-        self._train = read_picture_set(loaded.train)
-        self._test = read_picture_set(loaded.test, labels=self._train.labels)
-        shared = {entry.path.resolve() for entry in self._train.pictures} & {
-            entry.path.resolve() for entry in self._test.pictures
-        }
-        if shared:
-            raise SourceError(
-                f"{min(shared)}: is among the pictures for training and those for testing; keep them apart"
-            )
+        self._train, self._test = read_apart(loaded.train, loaded.test)
         recipe = loaded.recipe
         self._maker = Maker(
             self._train, folder=loaded.folder, licence=recipe.licence, origin=recipe.source, prove=prove

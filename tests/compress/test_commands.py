@@ -17,10 +17,11 @@ from edgecam.commands.compress_architectures import show_architectures
 from edgecam.commands.compress_run import run_recipe
 from edgecam.commands.compress_step import Wanted, do_step
 from edgecam.compress import extra
+from edgecam.compress.picture_sets import read_apart
 from edgecam.compress.publishing import lineage
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
-from edgecam.errors import UnusableError, UsageError
+from edgecam.errors import SourceError, UnusableError, UsageError
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 RECIPE = """\
@@ -53,6 +54,21 @@ def test_a_missing_extra_is_told_before_anything_is_done(tmp_path: Path) -> None
         do_step("train", {}, Wanted(pictures=tmp_path / "train", out=tmp_path / "model"))
     assert run.value.exit_code == 69
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "test", "train"]
+
+
+def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
+    """Nor when they come by another way; what is apart is read with the same labels."""
+    for path in ("a/cat/1.png", "a/dog/2.png", "b/dog/3.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "c" / "cat").mkdir(parents=True)
+    (tmp_path / "c" / "cat" / "4.png").symlink_to(tmp_path / "a" / "cat" / "1.png")
+
+    learnt, shown = read_apart(tmp_path / "a", tmp_path / "b")
+
+    assert learnt.labels == shown.labels == ("cat", "dog")
+    with pytest.raises(SourceError, match="is among the pictures for training and those for testing"):
+        read_apart(tmp_path / "a", tmp_path / "c")
 
 
 @pytest.mark.parametrize(
