@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgecam.compress.calibration import input_range
 from edgecam.compress.tensor_ranges import Activation, ranges_by_tensor
@@ -30,9 +34,19 @@ def activations_of(model: Path) -> tuple[Activation, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(Activation(**entry) for entry in json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+        return tuple(_activation(entry) for entry in json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); do the step qat again") from error
+
+
+def _activation(entry: Mapping[str, Any]) -> Activation:
+    """Raises ValueError, TypeError, OverflowError: it is none."""
+    found = Activation(**entry)
+    low, high = float(found.low), float(found.high)
+    # int8 has a number for 0, or padding would not be nothing.
+    if not -math.inf < low <= 0 <= high < math.inf or low == high:
+        raise ValueError(f"{found.operator}: {found.low} to {found.high} is no range with 0 in it")
+    return replace(found, low=low, high=high)
 
 
 def learnt_ranges(model: Model) -> dict[str, tuple[float, float]]:

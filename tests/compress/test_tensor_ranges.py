@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.compress.learnt_ranges import NETWORK_FOLDER, RANGES_FILE
+from edgecam.compress.learnt_ranges import activations_of as read_activations
 from edgecam.compress.tensor_ranges import Activation, ranges_by_tensor
 from edgecam.errors import ModelError
 from edgecam.model.graph import read_graph
@@ -72,3 +74,17 @@ def test_a_range_without_a_step_is_refused() -> None:
     more = [*activations_of(MODEL), Activation("ADD", 16, 0.0, 1.0)]
     with pytest.raises(ModelError, match="lacks 1 steps"):
         ranges_by_tensor(MODEL.read_bytes(), INPUT, more)
+
+
+@pytest.mark.parametrize(
+    "low", ["NaN", "-Infinity", '"a"', "null", "2", "0.5", "1" + 400 * "0", 99_999 * "["]
+)
+def test_what_is_no_range_is_refused_where_it_is_read(tmp_path: Path, low: str) -> None:
+    """The file is beside the model, and may have come with it: its fault is told by its name."""
+    (tmp_path / NETWORK_FOLDER).mkdir()
+    file = tmp_path / NETWORK_FOLDER / RANGES_FILE
+    file.write_text(f'[{{"operator": "CONV_2D", "channels": 8, "low": {low}, "high": 1.5}}]')
+    with pytest.raises(ModelError, match=r"ranges\.json: cannot be read .*do the step qat again"):
+        read_activations(tmp_path)
+    file.write_text('[{"operator": "CONV_2D", "channels": 8, "low": -1, "high": 1.5}]')
+    assert read_activations(tmp_path) == (Activation("CONV_2D", 8, -1.0, 1.5),)
