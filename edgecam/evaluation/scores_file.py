@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,9 @@ def save_scores(scores: Scores, path: Path) -> None:
             )
         beginning.replace(path)
     except OSError as error:
-        beginning.unlink(missing_ok=True)
+        # What could not be written may not be removed either.
+        with suppress(OSError):
+            beginning.unlink(missing_ok=True)
         raise EdgecamError(f"{path}: cannot be written ({error.strerror}); check folder and space") from error
 
 

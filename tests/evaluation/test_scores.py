@@ -18,7 +18,7 @@ from program import PHOTOS, picture
 
 from edgecam.capture.images import read_picture
 from edgecam.config.shipped import shipped_folder
-from edgecam.errors import EngineError, ModelError, SourceError, UsageError
+from edgecam.errors import EdgecamError, EngineError, ModelError, SourceError, UsageError
 from edgecam.evaluation import parallel
 from edgecam.evaluation.pictures import LabelledPicture, PictureSet, read_picture_set
 from edgecam.evaluation.scores import Scores, score_pictures
@@ -269,3 +269,16 @@ def children() -> set[int]:
         for task in Path("/proc/self/task").iterdir()
         for pid in (task / "children").read_text().split()
     }
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name of the file that was wanted, also where nothing can be removed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    scores = Scores(("a",), ("1.jpg",), np.zeros(1, np.int64), np.ones((1, 1), np.float32))
+    with pytest.raises(EdgecamError, match=r"scores\.npz: cannot be written \(Read-only file system\)"):
+        save_scores(scores, tmp_path / "scores.npz")
