@@ -43,7 +43,11 @@ def run_recipe(
     require_compress()
     loaded.out.mkdir(parents=True, exist_ok=True)
     with locked(loaded.out), teller() as told:
-        report, stop = _do(loaded, told)
+        try:
+            report, stop = _do(loaded, told)
+        except KeyboardInterrupt:
+            told.say("interrupted; the same command goes on with the step that was not finished")
+            raise
     if as_json:
         print(json.dumps(report, indent=2, allow_nan=False))
     else:

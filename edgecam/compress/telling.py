@@ -12,8 +12,11 @@ def heard(told: Told) -> Callable[[Progress], None]:
     """Hears a network learn."""
 
     def hear(progress: Progress) -> None:
-        epoch = f"epoch {progress.epoch} of {progress.epochs}, " if progress.epoch else ""
-        told(progress.done, f"{progress.stage}, {epoch}{100 * progress.accuracy:.0f} % right")
+        words = progress.stage
+        if progress.epoch:
+            share = f"{100 * progress.accuracy:.0f} % of the training pictures right"
+            words += f", epoch {progress.epoch} of {progress.epochs}, {share}"
+        told(progress.done, words)
 
     return hear
 

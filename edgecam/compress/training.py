@@ -29,7 +29,7 @@ class Progress:
     done: float
     """0 to 1."""
     epoch: int
-    """Counted from 1."""
+    """Counted from 1; 0: nothing is learnt yet."""
     epochs: int
     loss: float
     """The mean over this epoch so far."""

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecam.cli import app
-from edgecam.commands import compress_step
+from edgecam.commands import compress_run, compress_step
 from edgecam.commands.compress_architectures import show_architectures
 from edgecam.commands.compress_run import run_recipe
 from edgecam.commands.compress_step import Wanted, do_step
@@ -54,6 +54,38 @@ def test_a_missing_extra_is_told_before_anything_is_done(tmp_path: Path) -> None
         do_step("train", {}, Wanted(pictures=tmp_path / "train", out=tmp_path / "model"))
     assert run.value.exit_code == 69
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "test", "train"]
+
+
+def test_an_interruption_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever stops a recipe with Ctrl-C is told that nothing that was finished is lost."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    monkeypatch.setattr(compress_run, "require_compress", lambda: None)
+    monkeypatch.setattr(compress_run, "_do", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(tmp_path / "recipe.yaml")
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_learning_does_not_pass_for_a_test() -> None:
+    """What is right of the training pictures is told as that, and nothing before anything is learnt."""
+    training = pytest.importorskip("edgecam.compress.training", exc_type=ImportError)
+    from edgecam.compress.telling import heard
+
+    told: list[str] = []
+    hear = heard(lambda _, what: told.append(what))
+    hear(training.Progress(0.1, 0, 15, 0.0, 0.0, stage="last layer"))
+    hear(training.Progress(0.5, 2, 10, 0.3, 0.92, stage="fine-tuning"))
+
+    assert told == ["last layer", "fine-tuning, epoch 2 of 10, 92 % of the training pictures right"]
 
 
 def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
