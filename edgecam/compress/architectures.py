@@ -36,7 +36,10 @@ def design(family: str, *, classes: int, side_px: int, width: float | None = Non
     if family not in FAMILIES:
         raise UsageError(f"there is no architecture {family!r}; expected one of {', '.join(FAMILIES)}")
     if classes < 2:  # noqa: PLR2004 - a choice needs two
-        raise UsageError(f"expected at least 2 classes, got {classes}")
+        raise UsageError(
+            f"expected at least 2 classes, got {classes}; give each a folder of pictures, "
+            "and one to what else the camera will see"
+        )
     if not _SMALLEST_PX <= side_px <= _LARGEST_PX:
         raise UsageError(f"expected a side of {_SMALLEST_PX} to {_LARGEST_PX} px, got {side_px}")
     make, own_width, is_fixed = FAMILIES[family]

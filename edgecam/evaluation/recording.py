@@ -135,7 +135,7 @@ class Recording:
         if tuple(labels) != self.origin.labels:
             raise SourceError(
                 f"{self.path}: holds scores of {self.origin.model}, and the camera {camera} has a model with "
-                "other labels; name the configuration's model when you record"
+                "other labels; give it the recording's: --set models.NAME.path=…, NAME as its `model` has it"
             )
         lines = lines_of(self.path)
         number, _ = beginning = next(lines)

@@ -46,9 +46,9 @@ def check_free(models: Path, name: str, *, force: bool) -> Path:
     if not place.exists() and not place.is_symlink():
         return place
     if not (place / CARD_FILE).is_file() or place.is_symlink():
-        raise UsageError(f"{place} exists and is no model directory of its own; give another --name")
+        raise UsageError(f"{place} exists and is no model directory of its own; give another name")
     if not force:
-        raise UsageError(f"{place} exists and is left as it is; give another --name, or --force")
+        raise UsageError(f"{place} exists and is left as it is; give another name, or --force")
     return place
 
 
