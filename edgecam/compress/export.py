@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from edgecam.compress.checkpoint import Checkpoint
+from edgecam.compress.interruption import interruption_kept
 from edgecam.compress.network import folded
 from edgecam.errors import UnusableError
 from edgecam.inference.quiet import stderr_caught
@@ -41,7 +42,7 @@ def network_to_tflite(network: nn.Module, *, side_px: int) -> bytes:
         UnusableError: litert-torch is not installed, or refuses the network.
     """
     sample = (torch.zeros(1, side_px, side_px, 3),)
-    with _quiet(), torch.no_grad():
+    with interruption_kept(), _quiet(), torch.no_grad():
         converter = _converter()
         channel_last = converter.to_channel_last_io(network, args=[0]).eval()
         try:
