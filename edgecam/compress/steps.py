@@ -34,7 +34,7 @@ from edgecam.compress.recipe import (
     TransferStep,
 )
 from edgecam.compress.recipe import Learning as LearningBlock
-from edgecam.compress.scratch import train
+from edgecam.compress.scratch import TrainSettings, train
 from edgecam.compress.teachers import CheckpointTeacher, ModelTeacher, Teacher
 from edgecam.compress.telling import counted, heard
 from edgecam.compress.tensor_ranges import Activation
@@ -98,7 +98,7 @@ class Maker:
         made = train(
             design(block.design, classes=len(self.pictures.labels), side_px=block.side_px, width=block.width),
             self._seen(block.side_px, told),
-            _settings(Learning, block),
+            _settings(TrainSettings, block),
             seed=order.seed,
             licence=self.licence,
             source=self.origin,
@@ -193,7 +193,7 @@ class Maker:
         learnt = ("its ranges were learnt in training",) if made.learnt else ()
         return (
             *learnt,
-            f"it says what its float says of {made.same} of {made.compared_on} calibration pictures",
+            f"names the same class as its float on {made.same} of {made.compared_on} calibration pictures",
         )
 
     def _tiny(self, order: Order, told: Told) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from edgecam.compress.publishing import lineage
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.errors import SourceError, UnusableError, UsageError
+from edgecam.evaluation.pictures import read_picture_set
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 RECIPE = """\
@@ -86,6 +87,27 @@ def test_learning_does_not_pass_for_a_test() -> None:
     hear(training.Progress(0.5, 2, 10, 0.3, 0.92, stage="fine-tuning"))
 
     assert told == ["last layer", "fine-tuning, epoch 2 of 10, 92 % of the training pictures right"]
+
+
+def test_a_network_from_scratch_learns_for_longer_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a step does not say is its kind's own default, as docs/compress.md has it."""
+    steps = pytest.importorskip("edgecam.compress.steps", exc_type=ImportError)
+    asked: list[Any] = []
+    monkeypatch.setattr(steps, "train", lambda *given, **_: asked.append(given[2]))
+    monkeypatch.setattr(steps.Maker, "_seen", lambda *_: None)
+    monkeypatch.setattr(steps.Maker, "_write", lambda *_: ())
+    for label in ("owl", "tit"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.jpg").touch()
+    make = steps.Maker(read_picture_set(tmp_path), folder=tmp_path, licence="", origin="", prove=print)
+
+    for said in ({}, {"epochs": 2}):
+        step = single_step("train", said)
+        make(steps.Order(step=step, place=tmp_path, source=None, teacher=None, seed=1), lambda *_: None)
+
+    assert [(each.epochs, each.learning_rate) for each in asked] == [(30, 0.003), (2, 0.003)]
 
 
 def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
