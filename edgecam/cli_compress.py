@@ -28,12 +28,14 @@ Labelled = Annotated[
 ]
 Test = Annotated[
     Path | None,
-    typer.Option(help="As --pictures, but others: what accuracy is measured on, before and after."),
+    typer.Option(help="As --pictures, but others: what accuracy is measured on."),
 ]
 Out = Annotated[Path, typer.Option(help="The new model directory.", metavar="DIRECTORY")]
 Trained = Annotated[Path, typer.Argument(help="A float model directory that edgecam compress made.")]
-Epochs = Annotated[int | None, typer.Option(help="How often it sees each picture.", min=1)]
-Rate = Annotated[float | None, typer.Option(help="The highest learning rate.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="How often it sees each picture; default: docs/compress.md.", min=1)
+]
+Rate = Annotated[float | None, typer.Option(help="The highest learning rate; default: docs/compress.md.")]
 Batch = Annotated[int | None, typer.Option(help="Pictures in one step of learning.", min=1)]
 Flip = Annotated[bool, typer.Option(help="Mirror half of the pictures by chance.")]
 Seed = Annotated[int, typer.Option(help="Of all chance.", min=0)]
@@ -108,7 +110,7 @@ def compress_transfer(
     ] = None,
     side: Annotated[int, typer.Option(help="Of the square that it sees, in pixels.")] = 224,
     frozen_epochs: Annotated[
-        int | None, typer.Option(help="Epochs in which only the last layer learns.", min=0)
+        int | None, typer.Option(help="Epochs in which only the last layer learns; default: 15.", min=0)
     ] = None,
     epochs: Epochs = None,
     learning_rate: Rate = None,
