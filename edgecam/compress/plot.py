@@ -20,7 +20,12 @@ _FIELDS = {
 _MARKERS = {"quantize": "s", "tiny": "D"}
 _DPI = 144
 # Within a power of ten, from so many times the cheapest on.
-_TICKS = ((12, (1, 2, 5)), (2.2, (1, 1.5, 2, 3, 4, 5, 7)), (0, (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 8)))
+_TICKS = (
+    (12, (1, 2, 5)),
+    (3.5, (1, 2, 3, 5)),
+    (2.2, (1, 1.5, 2, 3, 4, 5, 7)),
+    (0, (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 4, 5, 6, 8)),
+)
 
 
 def draw(report: Mapping[str, Any], png: Path) -> str:
