@@ -192,6 +192,14 @@ def test_architectures_are_listed_for_people_and_programs(capsys: pytest.Capture
     assert {entry["name"] for entry in listed["architectures"]} >= {"mobilenet_v2", "efficientnet_lite0"}
 
 
+def test_tables_end_where_their_text_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pager or a file, one long row does not make all the others wrap."""
+    show_architectures(classes=3, side_px=96, width=None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert not [line for line in lines if line.endswith(" ")]
+
+
 def test_a_model_descends_from_its_teachers_too() -> None:
     """Provenance names every step that had a part in it, and no other."""
     steps = [
