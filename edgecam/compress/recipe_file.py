@@ -78,16 +78,28 @@ def _loaded(path: Path, sets: Sequence[str], out: Path | None) -> LoadedRecipe:
     apply_sets(tree, sets)
     recipe = _checked(tree)
     folder = path.absolute().parent
-    train, test = (folder / Path(said).expanduser() for said in (recipe.pictures.train, recipe.pictures.test))
-    missing = [
+    train, test = (folder / _at_home(said) for said in (recipe.pictures.train, recipe.pictures.test))
+    place = folder / _at_home(recipe.out) if out is None else out.absolute()
+    faults = [
         Fault(tree.place_of(keys), keys, f"there is no {place}; name a folder of class folders, or a CSV")
         for keys, place in ((("pictures", "train"), train), (("pictures", "test"), test))
         if not place.exists()
     ]
-    if missing:
-        raise error_of(missing)
-    place = folder / Path(recipe.out).expanduser() if out is None else out.absolute()
+    for pictures in (train, test):
+        if place.resolve().is_relative_to(pictures.resolve()):
+            text = f"{place} lies among the pictures in {pictures}, and would be taken for some; name another"
+            faults.append(Fault(tree.place_of(("out",)), ("out",), text))
+    if faults:
+        raise error_of(faults)
     return LoadedRecipe(recipe, folder, train, test, place)
+
+
+def _at_home(said: str) -> Path:
+    """With `~` written out, if anybody is called so."""
+    try:
+        return Path(said).expanduser()
+    except RuntimeError:
+        return Path(said)
 
 
 def _checked(tree: Tree) -> Recipe:

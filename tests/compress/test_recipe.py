@@ -154,3 +154,16 @@ def test_every_key_stands_in_the_reference() -> None:
 
     assert {"macs", "teacher", "frozen_epochs", "from"} <= keys
     assert [key for key in sorted(keys) if f"`{key}" not in text and f".{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("out", ["train", "train/deep/out", "./test/../train/x"])
+def test_results_do_not_lie_among_the_pictures(folder: Path, out: str) -> None:
+    """The next run would take them for pictures, and go on with nothing."""
+    (told,) = problems(folder, WHOLE, f"out={out}")
+    assert "out: " in told
+    assert "lies among the pictures in train" in told
+
+
+def test_a_home_that_nobody_has_is_a_folder_like_others(folder: Path) -> None:
+    """As in a shell."""
+    assert load(folder, WHOLE, "out='~nobody-of-that-name/x'").out == folder / "~nobody-of-that-name" / "x"
