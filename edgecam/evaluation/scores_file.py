@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import numpy as np
 
 from edgecam.errors import EdgecamError, UsageError
 from edgecam.evaluation.scores import Scores
+
+# What the readers of zip, zlib and NumPy raise for a file that is none, or was changed; the last one for an
+# array that says to be larger than memory.
+_DAMAGES = (
+    EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError,
+)  # fmt: skip
 
 
 def save_scores(scores: Scores, path: Path) -> None:
@@ -55,9 +62,10 @@ def load_scores(path: Path) -> Scores:
             )
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise UsageError(f"{path}: is no file of `edgecam eval --save-scores`") from error
     wanted = (len(scores.names), len(scores.labels))
-    if scores.probabilities.shape != wanted or scores.truth.shape != wanted[:1]:
+    fits = scores.probabilities.shape == wanted and scores.truth.shape == wanted[:1]
+    if not fits or not ((scores.truth >= 0) & (scores.truth < len(scores.labels))).all():
         raise UsageError(f"{path}: is damaged: its arrays do not fit each other; save the scores again")
     return scores

@@ -262,6 +262,33 @@ def test_another_file_is_no_scores(tmp_path: Path) -> None:
             load_scores(path)
 
 
+def test_changed_bytes_of_scores_are_scores_or_a_refusal(tmp_path: Path) -> None:
+    """Zip, zlib and NumPy each have their own words for it, and none of them comes through."""
+    path, chance = tmp_path / "scores.npz", np.random.default_rng(0)
+    truth = chance.integers(0, 2, 40)
+    probabilities = chance.random((40, 2), np.float32)
+    save_scores(Scores(("a", "b"), tuple(map(str, range(40))), truth, probabilities), path)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(200):
+        content = bytearray(whole)
+        for place in chance.integers(0, len(whole), 3):
+            content[place] = chance.integers(256)
+        path.write_bytes(content)
+        try:
+            load_scores(path)
+        except UsageError:
+            refused += 1
+    assert refused
+
+
+def test_scores_of_classes_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    """They would be counted somewhere else, or not."""
+    path = tmp_path / "scores.npz"
+    save_scores(Scores(("a",), ("1.jpg",), np.full(1, 7), np.ones((1, 1), np.float32)), path)
+    with pytest.raises(UsageError, match="is damaged"):
+        load_scores(path)
+
+
 def children() -> set[int]:
     """Our child processes."""
     return {
