@@ -78,7 +78,8 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         _knock(address)
         client = Client(address, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # What answers in another language is anything to Dask: too little memory, a failed assertion.
         raise UnusableError(
             f"--dask: no scheduler answers at {address} ({error}); start one with `dask scheduler`, or check "
             "the address, as tcp://10.0.0.2:8786"
@@ -88,11 +89,14 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """Is anybody there? Dask would try for long, and be noisy in the end; raises OSError or ValueError."""
+    """Is a scheduler there? Dask would try long, and be noisy in the end; raises OSError or ValueError."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.hostname is None or parts.port is None:
         raise ValueError("host and port are missing")
-    socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_S).close()
+    with socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_S) as line:
+        # Over TCP alone the scheduler speaks first, while a web server, its own dashboard too, waits.
+        if parts.scheme == "tcp" and not line.recv(1):
+            raise ConnectionError("it hung up at once")
 
 
 @contextmanager

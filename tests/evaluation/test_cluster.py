@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from program import PHOTOS, edgecam, write_pictures
 
 from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EngineError, ModelError, SourceError, UnusableError
+from edgecam.evaluation import cluster as clusters
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.evaluation.scores import score_pictures
 from edgecam.model.model import Model
@@ -142,6 +144,17 @@ def test_where_no_scheduler_is_that_is_said_at_once(model: Model, pictures: Pict
     """With what to start or write."""
     with pytest.raises(UnusableError, match=r"no scheduler answers at .*dask scheduler"):
         score_pictures(model, pictures, dask=address)
+
+
+def test_a_port_of_something_else_is_no_hang(
+    model: Model, pictures: PictureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web server, as the scheduler's own dashboard is, waits for the first word; Dask would wait, too."""
+    monkeypatch.setattr(clusters, "_CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(UnusableError, match=r"no scheduler answers at .*timed out"):
+            score_pictures(model, pictures, dask=address)
 
 
 def test_a_worker_that_dies_changes_nothing(tmp_path: Path, model: Model, pictures: PictureSet) -> None:
