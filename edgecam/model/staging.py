@@ -95,7 +95,9 @@ def publish(folder: Path, place: Path) -> None:
         if not place.exists():
             folder.rename(place)
         elif _exchange(folder, place):
-            folder.rename(old)
+            # It is done; what was there has only to be cleared away.
+            with contextlib.suppress(OSError):
+                folder.rename(old)
         else:
             _replace(folder, place, old)
         _sync(place.parent)

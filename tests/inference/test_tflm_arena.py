@@ -23,13 +23,20 @@ def model(tiny: ModuleType, tmp_path: Path) -> Path:
 
 
 def pretend(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TFLite Micro whose interpreter does something else."""
-    place = folder / "site" / "tflite_micro" / "python" / "tflite_micro"
+    """A TFLite Micro whose interpreter does something else, also where the real one lies beside edgecam."""
+    site = folder / "site"
+    place = site / "pretended" / "python" / "tflite_micro"
     place.mkdir(parents=True)
-    for parent in (place, place.parent, place.parent.parent):
+    for parent in (place, place.parent):
         (parent / "__init__.py").write_text("", encoding="utf-8")
     (place / "runtime.py").write_text(body, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(folder / "site"))
+    (site / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "module = sys.modules['tflite_micro'] = types.ModuleType('tflite_micro')\n"
+        f"module.__path__ = [{str(site / 'pretended')!r}]\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
 
 
 def test_an_arena_is_what_it_took_and_a_little_more(model: Path) -> None:

@@ -20,6 +20,7 @@ from model_server import Shelf
 
 from edgecam.commands.proving import prove
 from edgecam.errors import EdgecamError, EngineError, ModelError, UsageError
+from edgecam.model import staging
 from edgecam.model.card import read_card
 from edgecam.model.catalogue import ENTRIES, Entry, Part, find_entry
 from edgecam.model.digests import LEAST_DIGITS
@@ -170,12 +171,8 @@ def test_while_it_comes_nothing_is_listed_either(entry: Entry, shelf: Shelf, tmp
     assert len(list_models([tmp_path])) == 1
 
 
-def test_a_replacement_that_fails_leaves_what_was_there(
-    entry: Entry, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk fails at the very last step."""
-    place = _pull(entry, tmp_path, shelf).place
-    (place / "README.md").write_text("mine", encoding="utf-8")
+def let_renaming_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was made of the entry, at the end."""
     rename = Path.rename
 
     def fail(path: Path, target: Path) -> Path:
@@ -184,9 +181,42 @@ def test_a_replacement_that_fails_leaves_what_was_there(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(ModelError, match="pets: cannot be written: Input/output error"):
-        _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
+
+
+def test_a_replacement_that_fails_leaves_what_was_there(
+    entry: Entry, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails at the very last step, where two folders cannot change places at once."""
+    place = _pull(entry, tmp_path, shelf).place
+    (place / "README.md").write_text("mine", encoding="utf-8")
+    let_renaming_fail(monkeypatch)
+    with monkeypatch.context() as without:
+        without.setattr(staging, "_exchange", lambda *_: False)
+        with pytest.raises(ModelError, match="pets: cannot be written: Input/output error"):
+            _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
     assert (place / "README.md").exists()
+    assert [listing.fault for listing in list_models([tmp_path])] == [None]
+
+
+def test_a_replacement_is_done_once_the_folders_have_changed_places(
+    entry: Entry, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there cannot be cleared away: that is no failure of the model that is there now."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    if not staging._exchange(one, other):
+        pytest.skip("this file system does not let two folders change places")
+    one.rmdir()
+    other.rmdir()
+    place = _pull(entry, tmp_path, shelf).place
+    (place / "README.md").write_text("mine", encoding="utf-8")
+    let_renaming_fail(monkeypatch)
+    _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
+    assert not (place / "README.md").exists()
+    assert [listing.fault for listing in list_models([tmp_path])] == [None]
+    monkeypatch.undo()
+    _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
     assert [listing.fault for listing in list_models([tmp_path])] == [None]
 
 
