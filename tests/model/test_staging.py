@@ -77,6 +77,11 @@ def test_a_model_is_there_whenever_a_replacement_is_interrupted(
 
 def test_a_model_is_never_away_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut may come at any moment: the old one goes and the new one comes in one step."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    if not staging._exchange(one, other):
+        pytest.skip("this file system does not let two folders change places")
     with staged(tmp_path, "model") as folder:
         publish(folder, tmp_path / "model")
     rename = Path.rename
