@@ -47,7 +47,7 @@ def network_to_tflite(network: nn.Module, *, side_px: int) -> bytes:
         channel_last = converter.to_channel_last_io(network, args=[0]).eval()
         try:
             return bytes(converter.convert(channel_last, sample).model_content())
-        except (RuntimeError, ValueError, NotImplementedError) as error:
+        except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise UnusableError(f"litert-torch cannot convert this network: {reason}") from error
 

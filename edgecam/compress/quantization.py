@@ -22,7 +22,7 @@ from edgecam.inference.quiet import chatter_caught
 
 _RANGE_STEPS = 256
 _MOST_REASON_CHARS = 300
-_REFUSALS = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, NotImplementedError)
+_REFUSALS = (ValueError, RuntimeError, LookupError, TypeError, AttributeError)
 _CALIBRATED_BITS = {"int8": 8, "int16x8": 16}
 
 

@@ -24,6 +24,7 @@ from edgecam.compress.recipe_file import single_step
 from edgecam.errors import SourceError, UnusableError, UsageError
 from edgecam.evaluation.pictures import read_picture_set
 
+WHY = "the extra compress is not installed: scripts/check-compress runs this"
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 RECIPE = """\
 name: birds
@@ -78,7 +79,7 @@ def test_an_interruption_says_how_to_go_on(
 
 def test_learning_does_not_pass_for_a_test() -> None:
     """What is right of the training pictures is told as that, and nothing before anything is learnt."""
-    training = pytest.importorskip("edgecam.compress.training", exc_type=ImportError)
+    training = pytest.importorskip("edgecam.compress.training", reason=WHY, exc_type=ImportError)
     from edgecam.compress.telling import heard
 
     told: list[str] = []
@@ -93,7 +94,7 @@ def test_a_network_from_scratch_learns_for_longer_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a step does not say is its kind's own default, as docs/compress.md has it."""
-    steps = pytest.importorskip("edgecam.compress.steps", exc_type=ImportError)
+    steps = pytest.importorskip("edgecam.compress.steps", reason=WHY, exc_type=ImportError)
     asked: list[Any] = []
     monkeypatch.setattr(steps, "train", lambda *given, **_: asked.append(given[2]))
     monkeypatch.setattr(steps.Maker, "_seen", lambda *_: None)

@@ -32,6 +32,7 @@ from edgecam.model.store import load_model
 from edgecam.pipeline.assembly import assemble
 from edgecam.pipeline.build import open_model
 
+NO_RUNTIME = "the extra onnx is not installed: nothing runs .onnx models here"
 TINY = Tiny(dtype="float32", shape=(1, 8, 6, 3))
 
 
@@ -46,7 +47,7 @@ def write(folder: Path, **spec: Any) -> Path:
 @pytest.mark.parametrize("channels_first", [True, False])
 def test_scores_are_those_of_litert(tmp_path: Path, batch: str | int, *, channels_first: bool) -> None:
     """The same weights give the same scores within 1e-4, whatever the file's layout and batch."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     onnx = write(tmp_path, channels_first=channels_first, batch=batch)
     other = tmp_path / "net.tflite"
     other.write_bytes(make(TINY))
@@ -65,7 +66,7 @@ def test_scores_are_those_of_litert(tmp_path: Path, batch: str | int, *, channel
 @pytest.mark.parametrize("channels_first", [True, False])
 def test_a_quantized_file_says_how_its_ends_are_read(tmp_path: Path, *, channels_first: bool) -> None:
     """Scales stand in the operators at both ends; pixels and scores go through them as in a `.tflite`."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     model = bare_model(write(tmp_path, channels_first=channels_first, quantized=True))
     other = tmp_path / "net.tflite"
     other.write_bytes(make(replace(TINY, dtype="uint8")))
@@ -181,14 +182,14 @@ def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path, monkeypatch:
 
 def test_a_provider_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A provider that this runtime lacks is an error that lists the others: the CPU is not taken silently."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     with pytest.raises(EngineError, match=r"has no NoneSuch, only .*CPUExecutionProvider"):
         OnnxEngine(write(tmp_path), threads=1, providers=["NoneSuch"])
 
 
 def test_a_provider_that_takes_nothing_is_not_what_runs_the_model(tmp_path: Path) -> None:
     """`info` says what really runs: that a provider is there, and was named first, is no proof of it."""
-    runtime = pytest.importorskip("onnxruntime")
+    runtime = pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     idle = "AzureExecutionProvider"
     if idle not in runtime.get_available_providers():
         pytest.skip("this onnxruntime has no provider that takes nothing of an ordinary model")
@@ -200,7 +201,7 @@ def test_a_provider_that_takes_nothing_is_not_what_runs_the_model(tmp_path: Path
 
 def test_a_wrong_tensor_and_a_closed_engine_are_refused(tmp_path: Path) -> None:
     """Shape, dtype and a closed session are told as EngineError, not as the runtime's own exceptions."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     engine = OnnxEngine(write(tmp_path), threads=1)
     with pytest.raises(EngineError, match="the input must be"):
         engine.invoke(np.zeros((1, 3, 8, 6), np.float32))
@@ -214,7 +215,7 @@ def test_a_model_directory_may_hold_an_onnx_file(
     tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`model.onnx` is found where there is no `model.tflite`; `inspect` and `engine: auto` take it."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     folder = tiny.write_folder(tmp_path / "net", tiny.Tiny(dtype="float32", shape=TINY.shape))
     (folder / "model.tflite").unlink()
     data = make_onnx(TINY)
@@ -237,7 +238,7 @@ def test_a_model_directory_may_hold_an_onnx_file(
 
 def test_a_directory_serves_two_engines_by_a_twin(tiny: ModuleType, tmp_path: Path) -> None:
     """`engine: onnx` runs the file that the card names for it, and no other; `auto` the model's own."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     folder = tiny.write_folder(tmp_path / "net", tiny.Tiny(dtype="float32", shape=TINY.shape))
     data = make_onnx(TINY)
     (folder / "model.onnx").write_bytes(data)
@@ -267,7 +268,7 @@ def test_providers_of_another_engine_are_refused(tiny: ModuleType, tmp_path: Pat
 
 def test_a_model_that_the_runtime_refuses(tmp_path: Path) -> None:
     """A graph that ends in nonsense is refused with the file's name and what to do."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     path = tmp_path / "net.onnx"
     path.write_bytes(make_onnx(TINY).replace(b"Softmax", b"Softmix"))
     with pytest.raises(EngineError, match=r"net.onnx: onnxruntime .* refuses the model: .*convert it again"):

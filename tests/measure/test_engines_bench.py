@@ -124,7 +124,7 @@ def test_what_an_engine_ends_by_is_told_in_a_line(model: Model, site: Path, answ
 
 def test_a_twin_is_the_file_that_the_card_names(tiny: ModuleType, tmp_path: Path) -> None:
     """`run` refuses any other; its figures would be those of a network that nobody can use."""
-    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: nothing is measured here")
     folder = tiny.write_folder(tmp_path / "pets", tiny.Tiny())
     twin = tiny.make(tiny.Tiny(dtype="int8"))
     with (folder / "card.yaml").open("a", encoding="utf-8") as card:
