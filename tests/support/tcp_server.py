@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -24,11 +25,13 @@ def tcp_server(
                     connection, _ = server.accept()
                 except OSError:
                     return
-                if tls is not None:
-                    connection = tls.wrap_socket(connection, server_side=True)
-                held.append(connection)
-                heard.append(connection.recv(4096))
-                behave(connection)
+                # A client may be gone before we are done with it, and the next one must still be served.
+                with contextlib.suppress(OSError):
+                    if tls is not None:
+                        connection = tls.wrap_socket(connection, server_side=True)
+                    held.append(connection)
+                    heard.append(connection.recv(4096))
+                    behave(connection)
 
         thread = threading.Thread(target=loop, daemon=True)
         thread.start()
