@@ -10,6 +10,11 @@ import make_tiny_model
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The program's own tests first: they take longest, and no run of several workers should wait for them at its end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Models and pictures that are not part of the project; skips aloud when they are not there."""

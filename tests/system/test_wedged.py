@@ -45,6 +45,13 @@ def is_offline(subscriber: Listener) -> bool:
     return [heard.payload for heard in subscriber.on(AVAILABILITY)][-1:] == [b"offline"]
 
 
+def engine_config(url: str, **model: int) -> dict[str, Any]:
+    """Its threads are not measured: that would use up the good calls, and the engine would hang as it opens."""
+    config = config_for(url, "pattern:")
+    config["models"]["default"] |= {"threads": 1, **model}
+    return config
+
+
 @pytest.mark.parametrize("more", [{}, {"timeout_ms": 300}])
 def test_an_engine_that_hangs_ends_the_program_with_75(
     tmp_path: Path,
@@ -54,10 +61,7 @@ def test_an_engine_that_hangs_ends_the_program_with_75(
     more: dict[str, int],
 ) -> None:
     """Nothing in this process can free it: told, `offline`, and out, though its thread is stuck in C."""
-    config = config_for(broker.url, "pattern:")
-    # Not measured: that would use up the good calls.
-    config["models"]["default"] |= {"threads": 1, **more}
-    code, log = run_until_it_leaves(tmp_path, "engine", config)
+    code, log = run_until_it_leaves(tmp_path, "engine", engine_config(broker.url, **more))
     assert code == 75, log
     assert "an inference of default does not come back" in log
     assert "Traceback" not in log
@@ -70,8 +74,7 @@ def test_an_engine_that_hangs_ends_the_program_with_75(
 
 def test_a_hanging_engine_is_left_though_the_broker_is_gone(tmp_path: Path) -> None:
     """The last words are waited for shortly, and by nobody who has none to hear them."""
-    config = config_for("mqtt://127.0.0.1:9", "pattern:")
-    code, log = run_until_it_leaves(tmp_path, "engine", config)
+    code, log = run_until_it_leaves(tmp_path, "engine", engine_config("mqtt://127.0.0.1:9"))
     assert code == 75, log
 
 
