@@ -11,7 +11,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The program's own tests first: they take longest, and no run of several workers should wait for them at its end."""
+    """The program's own tests first: they take longest, and no run should wait for a last one of them."""
     items.sort(key=lambda item: "system" not in item.path.parts)
 
 

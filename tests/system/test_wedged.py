@@ -46,7 +46,7 @@ def is_offline(subscriber: Listener) -> bool:
 
 
 def engine_config(url: str, **model: int) -> dict[str, Any]:
-    """Its threads are not measured: that would use up the good calls, and the engine would hang as it opens."""
+    """Its threads are not measured: that uses up the good calls, and the engine would hang as it opens."""
     config = config_for(url, "pattern:")
     config["models"]["default"] |= {"threads": 1, **model}
     return config
