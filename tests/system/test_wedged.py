@@ -72,6 +72,13 @@ def test_an_engine_that_hangs_ends_the_program_with_75(
     assert subscriber.on(STATE)[-1].body["status"] == "error"
 
 
+def test_an_engine_that_hangs_as_it_opens_ends_the_program_with_75(tmp_path: Path) -> None:
+    """Its first inference is part of its opening."""
+    code, log = run_until_it_leaves(tmp_path, "opening", config_for("mqtt://127.0.0.1:9", "pattern:"))
+    assert code == 75, log
+    assert "opening the engine of default does not come back" in log
+
+
 def test_a_hanging_engine_is_left_though_the_broker_is_gone(tmp_path: Path) -> None:
     """The last words are waited for shortly, and by nobody who has none to hear them."""
     code, log = run_until_it_leaves(tmp_path, "engine", engine_config("mqtt://127.0.0.1:9"))
