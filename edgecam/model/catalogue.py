@@ -1,7 +1,7 @@
 """The catalogue: published models that `edgecam models pull` knows, and what is known of each.
 
-A hash stands here only if it was checked: all 64 digits, or the first 16 of them (64 bits, and then the
-length too), or none. What has none is taken only with a hash that the user brings.
+A hash stands here only if it was checked, here or by those named beside it: all 64 digits, or the first 16
+of them (64 bits, and then the length too), or none. What has none is taken only with a hash that users bring.
 """
 
 from __future__ import annotations
@@ -180,9 +180,12 @@ ENTRIES = (
     Entry(
         "efficientnet_lite2",
         "EfficientNet-Lite2, 1000 ImageNet classes, int8, 260x260, as MediaPipe has it",
+        # The hash is from DEEPBOM's corpus of MediaPipe's models, which has lite0's as it was checked here.
         Part(
             "efficientnet_lite2.tflite",
             f"{_MEDIAPIPE}efficientnet_lite2/int8/1/efficientnet_lite2.tflite",
+            7_165_461,
+            "7fc3a7dbc1cd2833b162a54577afb47ab531d9c4b799ef11d90a4c56fe4ed5ad",
         ),
         f"{_LITE_SOURCE}, by MediaPipe",
         crop_fraction=0.89,
@@ -203,7 +206,13 @@ ENTRIES = (
             "inat_bird_labels.txt",
             sha256="a16108dfe3f8daff015b87a97ab6a17e717b9b1bccd719f6d8f747746d7b9277",
         ),
-        twins={"coral": _coral("mobilenet_v2_1.0_224_inat_bird_quant_edgetpu.tflite")},
+        # The twin's hash is from giaever-online-iot's snap of Frigate, whose build checks it.
+        twins={
+            "coral": _coral(
+                "mobilenet_v2_1.0_224_inat_bird_quant_edgetpu.tflite",
+                sha256="5b468dfe63ce4d79056bb19b953529e25df0a8d841b204c626576a1b8bd36afe",
+            )
+        },
         crop_fraction=1.0,
     ),
     Entry(

@@ -167,11 +167,11 @@ def test_the_catalogue_is_shown_with_what_is_known(capsys: pytest.CaptureFixture
     show_catalogue()
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "71.8 % of the float network" in rows["mobilenet_v2"]
-    assert "give --sha256" in rows["efficientnet_lite2"]
+    assert "give --sha256" in rows["efficientnet_lite1"]
     assert "not published" in rows["inat_birds"]
     show_catalogue(as_json=True)
     entries = {entry["name"]: entry for entry in _valid("catalogue", capsys.readouterr().out)["models"]}
-    assert entries["efficientnet_lite2"]["model"]["sha256"] is None
+    assert entries["efficientnet_lite1"]["model"]["sha256"] is None
     assert entries["inat_birds"]["labels"]["name"] == "inat_bird_labels.txt"
 
 
