@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shlex
-import signal
 import statistics
-import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +21,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecam.compress.latency_command import run_to_end
 from edgecam.errors import EdgecamError, UnusableError
+from edgecam.inference.bond import how_it_ended
 from edgecam.inference.engine import Engine
 from edgecam.inference.engines import EngineRequest, load_engine
 from edgecam.measure.blocks import run_bare
@@ -102,35 +101,20 @@ class CommandDevice:
     def _run(self, path: Path) -> float:
         words = self._words(path)
         try:
-            # In a session of its own, so that a time-out ends what a shell has started, too.
-            process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
+            ended = run_to_end(words, timeout_s=self.timeout_s)
         except OSError as error:
             raise UnusableError(f"{self._who()} cannot be started: {error.strerror}: {words[0]}") from error
-        try:
-            said, complaint = process.communicate(timeout=self.timeout_s)
-        except subprocess.TimeoutExpired as error:
+        if ended.code is None:
             raise UnusableError(
                 f"{self._who()} did not end within {self.timeout_s:g} s; see whether the device answers, "
-                "or allow it more time"
-            ) from error
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-        if process.returncode:
-            what = complaint.strip() or said.strip() or "it printed nothing"
-            raise UnusableError(
-                f"{self._who()} failed with exit code {process.returncode}: {what[-_MOST_SAID_CHARS:]}"
+                "or let it measure for a shorter time (edgecam bench --rounds, --seconds)"
             )
-        return self._milliseconds(said)
+        if ended.code:
+            what = ended.complaint.strip() or ended.said.strip() or "it printed nothing"
+            raise UnusableError(
+                f"{self._who()} failed with {how_it_ended(ended.code)}: {what[-_MOST_SAID_CHARS:]}"
+            )
+        return self._milliseconds(ended.said)
 
     def _words(self, path: Path) -> list[str]:
         try:
