@@ -12,6 +12,8 @@ from edgecam.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ConfigError, Edg
 
 # What the place that stdout goes to may say: full, over quota, broken.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+# Python has no exception of its own for that.
+_NO_THREAD = "can't start new thread"
 
 
 def main() -> None:
@@ -70,6 +72,13 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         _say(f"the result cannot be written: {error.strerror}")
         return EdgecamError.exit_code
+    if _lacks_threads(error):
+        _say(
+            "no thread can be started: end other programs of this user, or let it have more: TasksMax in the "
+            "service's unit, pids.max of a container, else ulimit -u"
+        )
+        # It may be over in a moment: after this one systemd starts again.
+        return EdgecamError.exit_code
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):
         # The parser's own usage errors.
@@ -82,6 +91,14 @@ def _explain(error: Exception) -> int:
         traceback.print_exception(error)
     _say("this is a bug in edgecam; please report it with the lines above")
     return EXIT_BUG
+
+
+def _lacks_threads(error: BaseException) -> bool:
+    """Whether that is how it began: who cleans up may stumble over what was never there."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, RuntimeError) and str(cause) == _NO_THREAD):
+        cause = cause.__context__
+    return cause is not None
 
 
 def _prepare_streams() -> None:
