@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,11 +12,15 @@ from edgecam.capture.base import unreadable
 from edgecam.capture.camera import CameraSettings
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
+from edgecam.capture.picture_size import picture_size
 from edgecam.config.source import PICTURE_SUFFIXES, Source
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.records import Image, PixelFormat
 
 _MAX_BYTES = 200_000_000
+# A phone's 108 megapixels pass. So many are 384 MB at three bytes each, and twice that during decoding: about
+# what a small board can give for one picture.
+MAX_PIXELS = 128_000_000
 
 
 class ImageFolder(Playback):
@@ -40,7 +45,7 @@ def read_picture(path: Path) -> Image:
     """The picture as 8-bit BGR, turned upright by its EXIF orientation; transparency is dropped.
 
     Raises:
-        UnreadableFrame: it cannot be opened, is no picture, or is cut off.
+        UnreadableFrame: it cannot be opened, is no picture, is cut off, or has more than `MAX_PIXELS`.
     """
     import cv2
 
@@ -53,14 +58,21 @@ def read_picture(path: Path) -> Image:
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableFrame(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    size_px = picture_size(data)
+    if size_px is not None and math.prod(size_px) > MAX_PIXELS:
+        raise UnreadableFrame(
+            f"{path}: has {size_px[0]}x{size_px[1]} pixels, more than the {MAX_PIXELS // 10**6} million "
+            "that are decoded; make it smaller"
+        )
     try:
         # Unlike imread, which fills what is missing with grey, imdecode refuses a file that is cut off.
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if size_px else None
     except cv2.error as error:
         raise UnreadableFrame(f"{path}: cannot be decoded ({error.err}); check the file") from error
     if pixels is None:
         raise UnreadableFrame(
-            f"{path}: is not a picture, or is damaged or cut off ({len(data)} bytes); check the file"
+            f"{path}: is not a picture, or is damaged or cut off ({len(data)} bytes); check the file, which "
+            "has to be JPEG, PNG, BMP or WebP"
         )
     height_px, width_px = pixels.shape[:2]
     return Image(

@@ -42,13 +42,14 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, all different, and two that nobody can read."""
+    """Pictures, all different, and three that nobody can read."""
     root = tmp_path_factory.mktemp("pictures")
     for number in range(COUNT):
         cv2.imwrite(str(root / f"{number:03}.png"), picture(number))
     (root / "cat.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
     (root / "empty.jpg").touch()
     (root / "cut.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes()[:500])
+    (root / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * (20_000).to_bytes(4, "big"))
     return root
 
 
@@ -89,7 +90,9 @@ def test_the_result_does_not_depend_on_the_number_of_processes(model: Model, fol
     shared = score_pictures(model, pictures, processes=3, told=lambda *done: heard.append(done))
     assert same(alone, shared)
     assert list(alone.names) == [
-        path.name for path in sorted(folder.iterdir()) if path.name not in {"empty.jpg", "cut.jpg"}
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.name not in {"empty.jpg", "cut.jpg", "huge.png"}
     ]
     assert alone.truth.tolist() == [
         place % 7 for place, path in enumerate(sorted(folder.iterdir())) if path.name in alone.names
@@ -113,9 +116,10 @@ def test_a_relative_path_leads_to_the_model_in_every_process(
 
 
 def test_what_cannot_be_read_is_named_and_left_out(model: Model, folder: Path) -> None:
-    """One broken file does not end an evaluation of thousands."""
+    """One file that is broken, or takes all memory, does not end an evaluation of thousands."""
     scores = score_pictures(model, pictures_of(folder, model.labels), processes=2)
-    assert [one.name for one in scores.unreadable] == ["cut.jpg", "empty.jpg"]
+    assert [one.name for one in scores.unreadable] == ["cut.jpg", "empty.jpg", "huge.png"]
+    assert "has 20000x20000 pixels" in scores.unreadable[2].fault
     assert all(one.name in one.fault for one in scores.unreadable)
     assert len(scores.names) == len(scores.truth) == len(scores.probabilities) == COUNT + 1
 
