@@ -97,7 +97,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(model: Model, fol
     assert alone.truth.tolist() == [
         place % 7 for place, path in enumerate(sorted(folder.iterdir())) if path.name in alone.names
     ]
-    assert heard[-1] == (COUNT + 3, COUNT + 3)
+    assert heard[-1] == (COUNT + 4, COUNT + 4)
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
