@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from program import Program, config_for, write_pictures
 
 STATS = "edgecam/box/stats"
 PREDICTION = "edgecam/box/main/prediction"
+STATE = "edgecam/box/main/state"
 
 
 def books(subscriber: Listener, camera: str = "main") -> dict[str, Any]:
@@ -44,15 +48,17 @@ def test_paced_faster_than_the_engine_the_sum_is_exact(
     tmp_path: Path, broker: Mosquitto, subscriber: Listener
 ) -> None:
     """Overload: what is not classified in time is skipped for a named cause, to the last frame."""
-    folder = write_pictures(tmp_path / "pictures", 1000)
-    config = config_for(broker.url, f"images:{folder}", fps=1000)
+    folder = write_pictures(tmp_path / "pictures", 200)
+    config = config_for(broker.url, f"images:{folder}", fps=1000, loop=True)
     with Program(tmp_path, config) as program:
+        subscriber.wait(lambda: subscriber.on(PREDICTION), 60)
+        subscriber.wait(lambda: subscriber.on(STATS) and books(subscriber)["skipped"]["superseded"], 60)
+        program.send(signal.SIGTERM)
         assert program.wait(60) == 0
         subscriber.wait(lambda: subscriber.on("edgecam/box/availability")[-1].payload == b"offline")
     account = books(subscriber)
-    assert account["captured"] == sum_of_fates(account) == 1000
-    assert account["skipped"]["superseded"] > 0
-    assert account["results"] > 0
+    assert account["captured"] == sum_of_fates(account) >= 2
+    assert account["results"] + account["late"] > 0
 
 
 def test_every_topic_on_the_wire_keeps_its_schema_and_no_late_result_is_unmarked(
@@ -124,29 +130,46 @@ def test_an_unreadable_picture_is_counted_and_the_next_one_is_classified(
 def test_two_cameras_share_one_engine_and_neither_is_starved(
     tmp_path: Path, broker: Mosquitto, subscriber: Listener
 ) -> None:
-    """Both get results while the engine is overloaded; a recording that ends leaves the other running."""
-    short, long_ = write_pictures(tmp_path / "short", 200), write_pictures(tmp_path / "long", 400)
-    config = config_for(broker.url, f"images:{short}", fps=200)
-    config["cameras"]["other"] = {"source": f"images:{long_}", "fps": 200}
+    """Both get results while the engine is overloaded, also when a third one's recording has ended."""
+    config = config_for(broker.url, f"images:{write_pictures(tmp_path / 'short', 50)}", fps=200)
+    endless = {"source": f"images:{write_pictures(tmp_path / 'long', 200)}", "fps": 1000, "loop": True}
+    config["cameras"] |= {"left": endless, "right": endless}
     with Program(tmp_path, config) as program:
+        subscriber.wait(
+            lambda: [heard.body["status"] for heard in subscriber.on(STATE)][-1:] == ["no_camera"], 60
+        )
+        for camera in ("left", "right"):
+            topic = f"edgecam/box/{camera}/prediction"
+            enough = len(subscriber.on(topic)) + 20
+            subscriber.wait(partial(_has, subscriber, topic, enough), 60)
+        program.send(signal.SIGTERM)
         assert program.wait(60) == 0
         subscriber.wait(lambda: subscriber.on("edgecam/box/availability")[-1].payload == b"offline")
-    for camera, count in (("main", 200), ("other", 400)):
+    for camera in ("main", "left", "right"):
         account = books(subscriber, camera)
-        assert account["captured"] == sum_of_fates(account) == count
-        assert account["results"] + account["late"] >= 20
-    states = [heard.body for heard in subscriber.on("edgecam/box/main/state")]
-    assert states[-1]["status"] == "no_camera"
+        assert account["captured"] == sum_of_fates(account)
+    assert books(subscriber)["captured"] == 50
+    assert books(subscriber, "left")["skipped"]["superseded"] > 0
+
+
+def _statuses(subscriber: Listener) -> list[str]:
+    return [heard.body["status"] for heard in subscriber.on(STATE)]
+
+
+def _has(subscriber: Listener, topic: str, count: int) -> bool:
+    return len(subscriber.on(topic)) >= count
 
 
 def test_max_fps_skips_by_rate(tmp_path: Path, broker: Mosquitto, subscriber: Listener) -> None:
     """A camera may be asked for less than it gives."""
-    folder = write_pictures(tmp_path / "pictures", 60)
+    folder = write_pictures(tmp_path / "pictures", 90)
     config = config_for(broker.url, f"images:{folder}", fps=30, max_fps=5)
     with Program(tmp_path, config) as program:
         assert program.wait(60) == 0
         subscriber.wait(lambda: subscriber.on("edgecam/box/availability")[-1].payload == b"offline")
     account = books(subscriber)
-    assert account["captured"] == sum_of_fates(account) == 60
+    assert account["captured"] == sum_of_fates(account) == 90
     assert account["skipped"]["rate"] > 0
-    assert account["results"] + account["late"] <= 11
+    # By the frames' own moments: a busy machine plays the recording slower.
+    moments = [datetime.fromisoformat(heard.body["ts"]) for heard in subscriber.on(PREDICTION)]
+    assert len(moments) <= (moments[-1] - moments[0]).total_seconds() * 5 + 2
