@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,15 +11,12 @@ from edgecam.capture.base import unreadable
 from edgecam.capture.camera import CameraSettings
 from edgecam.capture.opencv import prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
-from edgecam.capture.picture_size import picture_size
+from edgecam.capture.picture_size import picture_size, size_fault
 from edgecam.config.source import PICTURE_SUFFIXES, Source
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.records import Image, PixelFormat
 
 _MAX_BYTES = 200_000_000
-# A phone's 108 megapixels pass. So many are 384 MB at three bytes each, and twice that during decoding: about
-# what a small board can give for one picture.
-MAX_PIXELS = 128_000_000
 
 
 class ImageFolder(Playback):
@@ -45,7 +41,7 @@ def read_picture(path: Path) -> Image:
     """The picture as 8-bit BGR, turned upright by its EXIF orientation; transparency is dropped.
 
     Raises:
-        UnreadableFrame: it cannot be opened, is no picture, is cut off, or has more than `MAX_PIXELS`.
+        UnreadableFrame: it cannot be opened, is no picture, is cut off, or is larger than `MAX_PIXELS`.
     """
     import cv2
 
@@ -59,11 +55,8 @@ def read_picture(path: Path) -> Image:
     except OSError as error:
         raise UnreadableFrame(f"{path}: cannot be read ({error.strerror}); check the file") from error
     size_px = picture_size(data)
-    if size_px is not None and math.prod(size_px) > MAX_PIXELS:
-        raise UnreadableFrame(
-            f"{path}: has {size_px[0]}x{size_px[1]} pixels, more than the {MAX_PIXELS // 10**6} million "
-            "that are decoded; make it smaller"
-        )
+    if size_px is not None and (fault := size_fault(*size_px)):
+        raise UnreadableFrame(f"{path}: {fault}; make it smaller")
     try:
         # Unlike imread, which fills what is missing with grey, imdecode refuses a file that is cut off.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if size_px else None

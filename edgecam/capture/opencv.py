@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 # OpenCV has no per-capture argument for these; it reads them at the first capture of their kind.
 _ENVIRONMENT = {
@@ -27,3 +28,10 @@ def prepare_opencv() -> None:
         # OpenCV 4 has it at its top, 5 in a module; 0 is LOG_LEVEL_SILENT in both.
         logging = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
         logging.setLogLevel(0)
+
+
+def frame_size(capture: Any) -> tuple[int, int]:
+    """Width and height in pixels of an open `cv2.VideoCapture`'s frames; 0 where it does not know yet."""
+    import cv2
+
+    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))

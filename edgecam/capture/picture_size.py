@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+# A phone's 108 megapixels pass. So many are 384 MB at three bytes each, and twice that during decoding: about
+# what a small board can give for one picture.
+MAX_PIXELS = 128_000_000
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # A marker with a segment behind it: no fill byte, no stuffed zero, and none that stands alone (TEM, RST, SOI)
@@ -18,6 +22,13 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Behind these (EOI, SOS) no header comes.
 _JPEG_ENDS = frozenset({0xD9, 0xDA})
 _BMP_OLD_HEADER_BYTES = 12
+
+
+def size_fault(width_px: int, height_px: int) -> str:
+    """Why a picture of that size is not decoded; empty: it is."""
+    if width_px * height_px <= MAX_PIXELS:
+        return ""
+    return f"has {width_px}x{height_px} pixels, more than the {MAX_PIXELS // 10**6} million that are decoded"
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

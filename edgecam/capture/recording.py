@@ -12,8 +12,9 @@ from typing import Any
 
 from edgecam.capture.base import unreadable
 from edgecam.capture.camera import CameraSettings
-from edgecam.capture.opencv import prepare_opencv
+from edgecam.capture.opencv import frame_size, prepare_opencv
 from edgecam.capture.pacing import Pacer, Playback, Scheduled
+from edgecam.capture.picture_size import size_fault
 from edgecam.config.source import Source
 from edgecam.errors import SourceError
 from edgecam.records import Image, PixelFormat
@@ -33,7 +34,7 @@ class VideoFile(Playback):
         """Open the file and decode its first frame.
 
         Raises:
-            SourceError: no such file, no video in it, or none that can be decoded.
+            SourceError: no such file, no video in it, or none that can be decoded or is small enough.
         """
         path = (settings.folder / source.target).absolute()
         _check_file(path, shown=source.shown)
@@ -87,6 +88,10 @@ def _play(path: Path, *, fps: float, loop: bool) -> Iterator[Scheduled]:
     while True:
         capture = _open(path)
         try:
+            if fault := size_fault(*frame_size(capture)):
+                raise SourceError(
+                    f"{path}: {fault}; make it smaller, as with: ffmpeg -i IN -vf scale=1920:-2 OUT"
+                )
             own_fps = capture.get(_property("CAP_PROP_FPS"))
             interval_ns = round(1e9 / (own_fps if 0 < own_fps <= _MAX_FPS else fps))
             announced_ns = max(0, capture.get(_property("CAP_PROP_FRAME_COUNT"))) * interval_ns

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgecam.capture.base import BaseCamera, SharedCapture, boot_ns
-from edgecam.capture.opencv import prepare_opencv
+from edgecam.capture.opencv import frame_size, prepare_opencv
+from edgecam.capture.picture_size import size_fault
 from edgecam.config.source import Source
 from edgecam.errors import CameraLost
 from edgecam.records import AgeBasis, Image, PixelFormat, Shot
@@ -42,6 +43,10 @@ class StreamCamera(BaseCamera):
         capture = _open(source.target, open_s=open_s, stall_s=stall_s)
         if not capture.isOpened():
             raise CameraLost(f"{source.shown}: {_diagnose(source.target)}")
+        # FFmpeg has a limit of its own, at twice as much, which takes 1.8 GB.
+        if fault := size_fault(*frame_size(capture)):
+            capture.release()
+            raise CameraLost(f"{source.shown}: {fault}; set a smaller picture in the camera")
         if not _catch_up(capture, opening_s=time.monotonic() - started_s):
             capture.release()
             raise CameraLost(f"{source.shown}: connected, but no frame came; is the camera alive?")
@@ -107,11 +112,7 @@ def _catch_up(capture: Any, *, opening_s: float) -> bool:
 
 
 def _size(capture: Any) -> str:
-    import cv2
-
-    width_px, height_px = (
-        int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-    )
+    width_px, height_px = frame_size(capture)
     return f" {width_px}x{height_px}" if width_px and height_px else ""
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecam.capture import images
+from edgecam.capture import picture_size as sizes
 from edgecam.capture.images import read_picture
 from edgecam.capture.picture_size import picture_size
 from edgecam.errors import UnreadableFrame
@@ -125,9 +125,9 @@ def test_a_picture_at_the_limit_is_decoded(tmp_path: Path, monkeypatch: pytest.M
     """As large as allowed is allowed, and not one pixel more."""
     path = tmp_path / "a.png"
     path.write_bytes(PICTURES["png"])
-    monkeypatch.setattr(images, "MAX_PIXELS", WIDTH_PX * HEIGHT_PX)
+    monkeypatch.setattr(sizes, "MAX_PIXELS", WIDTH_PX * HEIGHT_PX)
     assert read_picture(path).width_px == WIDTH_PX
-    monkeypatch.setattr(images, "MAX_PIXELS", WIDTH_PX * HEIGHT_PX - 1)
+    monkeypatch.setattr(sizes, "MAX_PIXELS", WIDTH_PX * HEIGHT_PX - 1)
     with pytest.raises(UnreadableFrame, match="has 53x37 pixels"):
         read_picture(path)
 

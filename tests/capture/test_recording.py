@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgecam.capture import picture_size
 from edgecam.capture.camera import CameraSettings, open_camera
 from edgecam.capture.pacing import Pacer
 from edgecam.capture.pattern import draw_pattern, read_counter
@@ -143,3 +144,12 @@ def open_files(folder: Path) -> list[Path]:
     """What this process holds open in the folder."""
     links = (entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink())
     return [target for link in links if (target := Path(link.readlink())).is_relative_to(folder)]
+
+
+def test_a_video_beyond_the_limit_of_pictures_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No frame of it is decoded: one may take all memory of a board."""
+    monkeypatch.setattr(picture_size, "MAX_PIXELS", 320 * 240 - 1)
+    with pytest.raises(SourceError, match=r"clip\.mp4: has 320x240 pixels, more than .* make it smaller"):
+        open_camera(parse_source("file:clip.mp4"), CameraSettings(folder=folder))

@@ -10,6 +10,7 @@ import time
 import pytest
 from stream_servers import MjpegServer, RtspServer, StreamServer
 
+from edgecam.capture import picture_size
 from edgecam.capture.camera import CameraSettings, open_camera
 from edgecam.capture.pattern import read_counter
 from edgecam.capture.stream import StreamCamera
@@ -175,3 +176,13 @@ def read_until_lost(camera: StreamCamera) -> None:
     """Read on; a lost stream ends it by its exception."""
     for _ in range(1000):
         camera.read(timeout_s=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_beyond_the_limit_of_pictures_is_refused(
+    jpegs: list[bytes], kind: type[StreamServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what it says of itself when it is opened: its frames may take all memory of a board."""
+    monkeypatch.setattr(picture_size, "MAX_PIXELS", 320 * 240 - 1)
+    with kind(jpegs, fps=FPS) as server, pytest.raises(CameraLost, match="has 320x240 pixels, more than"):
+        StreamCamera(parse_source(server.url))
