@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 from io import BufferedReader
 from pathlib import Path
@@ -12,6 +13,8 @@ from edgecam.errors import ModelError
 
 LEAST_DIGITS = 16
 """Of a sha256 that is known in part: 64 bits."""
+MOST_BYTES = 1_000_000_000
+"""Of a file that is worth a look: hashing one that is mostly a hole would take minutes."""
 _WHOLE_DIGITS = 64
 _HEAD_BYTES = 64
 
@@ -25,8 +28,10 @@ def digest_of(path: Path) -> str:
     """The sha256 of a file, 64 digits.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: it cannot be read, or no model is so large.
     """
+    if _size_bytes(path) > MOST_BYTES:
+        raise ModelError(f"{path}: is larger than {MOST_BYTES} bytes, which no model for the edge is")
     try:
         with _opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -46,16 +51,26 @@ def check_file(path: Path, *, shown: str, sha256: str = "", length: int | None =
     Raises:
         ModelError: it is another one, or cannot be read; says what it seems to be.
     """
-    found = digest_of(path)
-    size = path.stat().st_size
-    if found.startswith(sha256) and length in {None, size}:
+    size = _size_bytes(path)
+    if length not in {None, size}:
+        expected, got = f"{length} bytes", f"{size}"
+    elif not (found := digest_of(path)).startswith(sha256):
+        expected, got = f"sha256 {sha256[:12]}…", f"{found[:12]}…"
+    else:
         return
-    expected = f"sha256 {sha256[:12]}…" if not found.startswith(sha256) else f"{length} bytes"
-    got = f"{found[:12]}…" if not found.startswith(sha256) else f"{size}"
     raise ModelError(
         f"{shown}: is not the file that was expected: expected {expected}, got {got}"
         f"{_seems(path)}; look at that address, or try --mirror or --file"
     )
+
+
+def _size_bytes(path: Path) -> int:
+    """Raises ModelError: it cannot be read."""
+    try:
+        with _opened(path) as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _opened(path: Path) -> BufferedReader:
