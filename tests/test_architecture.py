@@ -105,7 +105,7 @@ PURE = (
     "pipeline.rhythm", "pipeline.ladder", "pipeline.trace_format", "measure.figures", "measure.advice",
     "measure.compare", "publish.fleet", "publish.repeats",
     "evaluation.intervals", "evaluation.metrics", "evaluation.calibration", "evaluation.thresholds",
-    "evaluation.pairing", "evaluation.replay", "evaluation.truth",
+    "evaluation.pairing", "evaluation.replay", "evaluation.scores", "evaluation.truth",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "io", "logging", "multiprocessing", "os", "queue", "random", "secrets", "select", "shutil",

@@ -113,7 +113,7 @@ def _accuracies(
 ) -> tuple[float | None, float | None]:
     """Of the new model, and of the one that it went on from; each 0 to 1."""
     from edgecam.evaluation.metrics import accuracy_of
-    from edgecam.evaluation.scores import score_pictures
+    from edgecam.evaluation.score_set import score_pictures
 
     if shown is None:
         return None, None

@@ -21,7 +21,7 @@ from edgecam.evaluation.own_groups import with_own_groups
 from edgecam.evaluation.page import render_page
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.evaluation.report import Evaluated, evaluation_report
-from edgecam.evaluation.scores import score_pictures
+from edgecam.evaluation.score_set import score_pictures
 from edgecam.evaluation.scores_file import save_scores
 from edgecam.evaluation.thumbnails import worst_pictures
 from edgecam.model.model import Model

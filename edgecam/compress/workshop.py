@@ -18,7 +18,7 @@ from edgecam.compress.results import Measured
 from edgecam.compress.steps import Maker, Order
 from edgecam.evaluation.metrics import accuracy_of
 from edgecam.evaluation.pictures import PictureSet
-from edgecam.evaluation.scores import score_pictures
+from edgecam.evaluation.score_set import score_pictures
 from edgecam.model.arena import arena_of
 from edgecam.model.digests import digest_of
 from edgecam.model.graph import read_graph

@@ -21,7 +21,7 @@ from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EngineError, ModelError, SourceError, UnusableError
 from edgecam.evaluation import cluster as clusters
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
-from edgecam.evaluation.scores import score_pictures
+from edgecam.evaluation.score_set import score_pictures
 from edgecam.model.model import Model
 from edgecam.model.store import load_model
 

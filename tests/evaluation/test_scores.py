@@ -21,7 +21,8 @@ from edgecam.config.shipped import shipped_folder
 from edgecam.errors import EdgecamError, EngineError, ModelError, SourceError, UsageError
 from edgecam.evaluation import parallel
 from edgecam.evaluation.pictures import LabelledPicture, PictureSet, read_picture_set
-from edgecam.evaluation.scores import Scores, score_pictures
+from edgecam.evaluation.score_set import score_pictures
+from edgecam.evaluation.scores import Scores
 from edgecam.evaluation.scores_file import load_scores, save_scores
 from edgecam.inference.engine import open_engine
 from edgecam.model.model import Model
