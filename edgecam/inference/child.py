@@ -70,7 +70,7 @@ def _check_file(path: Path, sha256: str, use: DelegateUse | None) -> None:
     try:
         found = digest_of(path)
     except ModelError as error:
-        raise LastingError(f"{error}; put it back") from error
+        raise LastingError(f"{error}; put back what the card names") from error
     if found != sha256:
         raise LastingError(
             f"{path}: is not the file that the card names: expected sha256 {sha256[:12]}…, got "

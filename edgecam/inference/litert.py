@@ -11,6 +11,7 @@ import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _CALLBACK_FAULT = re.compile(
     re.MULTILINE,
 )
 """What Python writes when a library's words cannot be decoded in the runtime's callback."""
+_ABSENT = "cannot open shared object file: No such file or directory"
 _CUSTOM = re.compile(r"unresolved custom op: ([\w-]+)")
 # SystemError: tflite_runtime beside numpy 2.
 _REFUSALS = (ValueError, RuntimeError, SystemError, OSError, MemoryError)
@@ -169,7 +171,7 @@ def coverage(interpreter: Any) -> tuple[int, int]:
 
 def _load(runtime: Runtime, use: DelegateUse) -> Any:
     """The delegate from the first of its libraries that is there."""
-    absent = []
+    unloaded = []
     for library in use.libraries:
         caught = Caught()
         try:
@@ -178,7 +180,7 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
             with stderr_caught() as caught:
                 return runtime.module.load_delegate(library, dict(use.options))
         except OSError as error:
-            absent.append(_reason(error))
+            unloaded.append((library, _reason(error)))
         except (ValueError, AttributeError) as error:
             remedy = use.remedy
             if use.name != EXTERNAL:
@@ -186,7 +188,18 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
             raise EngineError(
                 f"the delegate {use.name} refuses: {_refusal(error, caught.text)}; {remedy}"
             ) from error
-    raise LastingError(f"the delegate {use.name} has no library: {'; '.join(absent)}; {use.remedy}")
+    raise LastingError(f"the delegate {use.name} {_unloaded(use, unloaded)}")
+
+
+def _unloaded(use: DelegateUse, said: list[tuple[str, str]]) -> str:
+    """Why there is none of its libraries, by name and the loader's words, and what to do."""
+    # What is there and lacks something is more to the point than what is not there.
+    broken = [words for name, words in said if not words.startswith(f"{name}: {_ABSENT}")]
+    what = "has a library that cannot be loaded" if broken else "has no library"
+    remedy = use.remedy
+    if use.name == EXTERNAL:
+        remedy = f"correct its path, or take the one that was built for this processor ({machine()})"
+    return f"{what}: {'; '.join(broken or [words for _, words in said])}; {remedy}"
 
 
 def _refusal(error: BaseException, written: str) -> str:

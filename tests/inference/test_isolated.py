@@ -300,7 +300,7 @@ def test_another_file_than_the_cards_is_not_run(start: Open, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("put", "why"),
     [
-        (os.mkfifo, "net.tflite: cannot be read: it is no file; put it back"),
+        (os.mkfifo, "net.tflite: cannot be read: it is no file; put back what the card names"),
         (lambda path: path.symlink_to(path), "net.tflite: cannot be read: Too many levels of symbolic links"),
     ],
 )

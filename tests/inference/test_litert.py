@@ -143,6 +143,22 @@ def test_a_model_compiled_for_an_accelerator_names_the_delegate_that_it_needs(
         LiteRtEngine(path, threads=1, delegate=own)
 
 
+def test_a_library_that_cannot_be_loaded_is_told_apart_from_one_that_is_not_there(
+    make: Make, tmp_path: Path
+) -> None:
+    """A path has to be corrected, a package to be installed; and of two names the broken one is the cause."""
+    path, absent, broken = make(), tmp_path / "libabsent.so", tmp_path / "libbroken.so"
+    broken.write_bytes(b"not ELF")
+    for library, what in ((absent, "has no library"), (broken, "has a library that cannot be loaded")):
+        with pytest.raises(LastingError, match=rf"external {what}: {library}: .*; correct its path, or take"):
+            LiteRtEngine(path, threads=1, delegate=use_of(str(library), {}))
+    preset = replace(use_of("coral", {}), libraries=("libno-such-thing.so.9", str(broken)))
+    with pytest.raises(LastingError, match=rf"coral has a library that cannot be loaded: {broken}: ") as told:
+        LiteRtEngine(path, threads=1, delegate=preset)
+    assert "libno-such-thing" not in str(told.value)
+    assert str(told.value).endswith(preset.remedy)
+
+
 @pytest.mark.shared_data
 def test_a_published_twin_needs_its_delegate(shared_data: Path) -> None:
     """As edgetpu_compiler writes it."""
