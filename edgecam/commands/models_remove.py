@@ -11,6 +11,7 @@ from rich.prompt import Confirm
 from edgecam.commands.consoles import error_console
 from edgecam.config.loader import LoadedConfig, load_config
 from edgecam.errors import ModelError, UsageError
+from edgecam.model.replacement import recover_all
 from edgecam.model.staging import check_name, discard, withdraw
 from edgecam.model.store import CARD_FILE, find_model
 
@@ -31,6 +32,7 @@ def remove_model(name: str, *, folder: Path, config: Path | None = None, yes: bo
     """
     models = folder / "models"
     place = models / check_name(name)
+    recover_all(models)
     if not place.is_symlink() and not (place / CARD_FILE).exists():
         if discard(models, name):
             print(f"{name}: what an ended pull had left is gone", file=sys.stderr)

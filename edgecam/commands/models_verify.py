@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecam.commands.proving import try_model
 from edgecam.errors import EngineError, ModelError
+from edgecam.model.replacement import recovered
 from edgecam.model.store import find_model, list_models, load_model, shipped_folder
 
 
@@ -40,7 +41,8 @@ def verify_models(names: Sequence[str], *, folder: Path, as_json: bool = False) 
 
 def _place(name: str, folder: Path) -> Path:
     inside = folder / "models" / name
-    return inside if inside.exists() else find_model(name, folder=folder)
+    found = inside if inside.exists() else recovered(inside)
+    return found or find_model(name, folder=folder)
 
 
 def _verify(place: Path) -> dict[str, Any]:

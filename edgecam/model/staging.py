@@ -6,7 +6,7 @@ It is put together in `models/.incoming/NAME`, a level deeper than anything is l
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgecam.errors import ModelError, UsageError
+from edgecam.model.replacement import INCOMING, aside, put_in_place, recover_all
 from edgecam.model.store import CARD_FILE
 
-_INCOMING = ".incoming"
-# Of renameat2(2).
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_TRIES = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -43,6 +42,7 @@ def check_free(models: Path, name: str, *, force: bool) -> Path:
         UsageError: there is one and `force` is not given, or there is something else.
     """
     place = models / check_name(name)
+    recover_all(models)
     if not place.exists() and not place.is_symlink():
         return place
     if not (place / CARD_FILE).is_file() or place.is_symlink():
@@ -64,9 +64,9 @@ def staged(models: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
     Raises:
         ModelError: the folder cannot be written, or somebody else is at work in it.
     """
-    folder = models / _INCOMING / check_name(name)
+    folder = models / INCOMING / check_name(name)
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
     with locked(folder):
         if not keep:
             _empty(folder)
@@ -87,46 +87,12 @@ def publish(folder: Path, place: Path) -> None:
     Raises:
         ModelError: it cannot be written; then what was there is there.
     """
-    old = folder.with_name(f"{folder.name}.old")
     with _writing(place):
-        for path in (*folder.iterdir(), folder):
+        for path in (*folder.rglob("*"), folder):
             _sync(path)
-        shutil.rmtree(old, ignore_errors=True)
-        if not place.exists():
-            folder.rename(place)
-        elif _exchange(folder, place):
-            # It is done; what was there has only to be cleared away.
-            with contextlib.suppress(OSError):
-                folder.rename(old)
-        else:
-            _replace(folder, place, old)
+        put_in_place(folder, place)
         _sync(place.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _exchange(folder: Path, place: Path) -> bool:
-    """Two folders change places at once, so that a power cut finds one of them there; False: not possible.
-
-    Python has no word for it; Linux does it on all its own file systems.
-    """
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    paths = (os.fsencode(path.absolute()) for path in (folder, place))
-    ends = [argument for path in paths for argument in (_AT_FDCWD, path)]
-    return bool(renameat2(*ends, _RENAME_EXCHANGE) == 0)
-
-
-def _replace(folder: Path, place: Path, old: Path) -> None:
-    """The same in two steps; Ctrl-C between them leaves what was there."""
-    try:
-        place.rename(old)
-        folder.rename(place)
-    except BaseException:
-        if old.exists() and not place.exists():
-            old.rename(place)
-        raise
+    shutil.rmtree(aside(folder), ignore_errors=True)
 
 
 def withdraw(place: Path) -> None:
@@ -135,14 +101,16 @@ def withdraw(place: Path) -> None:
     Raises:
         ModelError: it cannot be removed; then it is still there.
     """
-    gone = place.parent / _INCOMING / f"{place.name}.removed"
+    gone = place.parent / INCOMING / f"{place.name}~removed"
     with _writing(place):
         if place.is_symlink():
             place.unlink()
             return
-        gone.parent.mkdir(exist_ok=True)
-        shutil.rmtree(gone, ignore_errors=True)
-        place.rename(gone)
+        # What it had replaced must not come back, nor what an ended removal has left be in the way.
+        for left in (aside(gone.with_name(place.name)), gone):
+            shutil.rmtree(left, ignore_errors=True)
+        _make(gone)
+        place.rename(gone / place.name)
         _sync(place.parent)
     shutil.rmtree(gone, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -153,13 +121,13 @@ def discard(models: Path, name: str) -> bool:
     """Remove what an ended `staged` has left of a name; False if it has left nothing.
 
     Raises:
-        ModelError: somebody is at work in it.
+        ModelError: somebody is at work in it, or it cannot be removed.
     """
-    folder = models / _INCOMING / check_name(name)
+    folder = models / INCOMING / check_name(name)
     if not folder.is_dir():
         return False
-    with locked(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+    with locked(folder), _writing(folder):
+        shutil.rmtree(folder)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
     return True
@@ -171,13 +139,32 @@ def locked(folder: Path) -> Iterator[None]:
     with _writing(folder):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ModelError(f"{folder}: another edgecam is at work in it; wait for that one") from error
+        if not _alone(descriptor, folder):
+            raise ModelError(f"{folder}: another edgecam is at work in it; wait for that one")
         yield
     finally:
         os.close(descriptor)
+
+
+def _alone(descriptor: int, folder: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever was at work in it until now may just have put it in its place.
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:
+        return True  # NFS has no locks for folders
+
+
+def _make(folder: Path) -> None:
+    """Raises OSError: it cannot be made."""
+    # `.incoming` goes with the last who has used it, at any moment.
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _empty(folder: Path) -> None:
@@ -193,6 +180,10 @@ def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems have it for files alone.
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

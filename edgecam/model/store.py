@@ -17,6 +17,7 @@ from edgecam.model.groups import read_groups
 from edgecam.model.labels import fit_labels, read_labels
 from edgecam.model.model import Model
 from edgecam.model.onnx_file import SUFFIX
+from edgecam.model.replacement import recover_all, recovered
 from edgecam.model.support import check_card, check_supported
 
 __all__ = ["Listing", "Model", "bare_model", "find_model", "list_models", "load_model", "shipped_folder"]
@@ -67,10 +68,11 @@ def find_model(path: str, *, folder: Path) -> Path:
     shipped = shipped_folder()
     for candidate in (folder / path, shipped / path, shipped / "models" / path):
         try:
-            if candidate.exists():
-                return candidate
+            found = candidate if candidate.exists() else recovered(candidate)
         except OSError as error:
             raise ModelError(f"{candidate}: cannot be looked at ({error.strerror})") from error
+        if found is not None:
+            return found
     if Path(path).suffix in {TFLITE_SUFFIX, SUFFIX}:
         raise ModelError(f"{folder / path}: no such file")
     known = [entry.name for entry in _model_folders((folder / "models", shipped / "models"))]
@@ -94,11 +96,15 @@ def list_models(folders: Iterable[Path]) -> list[Listing]:
 
 def _model_folders(folders: Iterable[Path]) -> list[Path]:
     """Each directory that holds a card, once, also when two of `folders` are the same."""
-    found = {card.parent.resolve() for folder in folders for card in folder.glob(f"*/{CARD_FILE}")}
+    found: set[Path] = set()
+    for folder in folders:
+        found.update(path.resolve() for path in recover_all(folder))
+        found.update(card.parent.resolve() for card in folder.glob(f"*/{CARD_FILE}"))
     return sorted(found, key=lambda path: (path.name, path))
 
 
 def _load(path: Path) -> tuple[Model, Graph | None]:
+    path = path if path.exists() else recovered(path) or path
     _check_folder(path)
     card = read_card(path / CARD_FILE)
     file = model_file(path, card)

@@ -20,7 +20,7 @@ from model_server import Shelf
 
 from edgecam.commands.proving import prove
 from edgecam.errors import EdgecamError, EngineError, ModelError, UsageError
-from edgecam.model import staging
+from edgecam.model import replacement
 from edgecam.model.card import read_card
 from edgecam.model.catalogue import ENTRIES, Entry, Part, find_entry
 from edgecam.model.digests import LEAST_DIGITS
@@ -191,7 +191,7 @@ def test_a_replacement_that_fails_leaves_what_was_there(
     (place / "README.md").write_text("mine", encoding="utf-8")
     let_renaming_fail(monkeypatch)
     with monkeypatch.context() as without:
-        without.setattr(staging, "_exchange", lambda *_: False)
+        without.setattr(replacement, "_exchange", lambda *_: False)
         with pytest.raises(ModelError, match="pets: cannot be written: Input/output error"):
             _pull(entry, tmp_path, shelf, force=True, proof=lambda _: (0,))
     assert (place / "README.md").exists()
@@ -205,7 +205,7 @@ def test_a_replacement_is_done_once_the_folders_have_changed_places(
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
     other.mkdir()
-    if not staging._exchange(one, other):
+    if not replacement._exchange(one, other):
         pytest.skip("this file system does not let two folders change places")
     one.rmdir()
     other.rmdir()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgecam.errors import ModelError
-from edgecam.model import staging
+from edgecam.model import replacement
 from edgecam.model.staging import locked, publish, staged
 
 
@@ -64,10 +64,10 @@ def test_a_model_is_there_whenever_a_replacement_is_interrupted(
 
         return changed
 
-    exchange = staging._exchange if at_once else lambda *_: False
+    exchange = replacement._exchange if at_once else lambda *_: False
     monkeypatch.setattr(Path, "rename", interrupted(Path.rename))
     monkeypatch.setattr(shutil, "rmtree", interrupted(shutil.rmtree))
-    monkeypatch.setattr(staging, "_exchange", interrupted(exchange))
+    monkeypatch.setattr(replacement, "_exchange", interrupted(exchange))
     with suppress(KeyboardInterrupt), staged(tmp_path, "model") as folder:
         (folder / "card.yaml").write_text("new", encoding="utf-8")
         publish(folder, place)
@@ -80,7 +80,7 @@ def test_a_model_is_never_away_while_it_is_replaced(tmp_path: Path, monkeypatch:
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
     other.mkdir()
-    if not staging._exchange(one, other):
+    if not replacement._exchange(one, other):
         pytest.skip("this file system does not let two folders change places")
     with staged(tmp_path, "model") as folder:
         publish(folder, tmp_path / "model")
