@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -24,7 +25,7 @@ from edgecam.doctor.finding import Finding, Verdict
 from edgecam.doctor.probing import Answer
 from edgecam.doctor.runtime import Platform
 from edgecam.doctor.subject import Subject
-from edgecam.inference.delegates import DELEGATES, Delegate
+from edgecam.inference.delegates import DELEGATES, Delegate, find_delegate
 
 MakeSubject = Callable[..., Subject]
 
@@ -260,6 +261,47 @@ def test_what_is_neither_plugged_in_nor_installed_is_skipped(machine: Path) -> N
     assert "plug in: Coral Edge TPU (PCIe); then: install it" in absent.found
     assert lonely.remedy == "install it"
     assert "Hailo NPU is there; it runs models of its own, by engine: hailo" in other.found
+
+
+def test_of_webgpu_it_is_said_which_of_gpu_and_driver_is_not_there(machine: Path) -> None:
+    """Whoever has the one need not look for the other."""
+    webgpu = find_delegate("webgpu")
+    assert webgpu is not None
+
+    def said() -> str:
+        (found,) = accelerators.look((webgpu,), machine)
+        assert found.verdict is Verdict.SKIPPED
+        return found.found
+
+    assert said() == f"no GPU is there (/dev/dri/renderD*); to use it: {webgpu.get_library}"
+    (machine / "dev/dri").mkdir(parents=True)
+    (machine / "dev/dri/renderD128").touch()
+    assert said().startswith("a GPU (renderD128) is there, but no Vulkan driver is; to use it: ")
+    for file in ("usr/lib/libvulkan.so.1", "usr/share/vulkan/icd.d/radeon_icd.json"):
+        assert "no Vulkan driver is" in said()
+        (machine / file).parent.mkdir(parents=True)
+        (machine / file).touch()
+    named = "used where a model names it (delegate: webgpu)"
+    assert said() == f"a GPU (renderD128) with a Vulkan driver is there; {named}"
+
+
+def test_of_openvino_it_is_said_whether_this_python_has_it(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has installed the extra is not told to install it."""
+    openvino = find_delegate("openvino")
+    assert openvino is not None
+
+    def version(_package: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(accelerators, "version", version)
+    (absent,) = accelerators.look((openvino,), machine)
+    assert absent.found == f"this Python has no OpenVINO; to use it: {openvino.get_library}"
+    monkeypatch.setattr(accelerators, "version", {"openvino": "2026.3"}.get)
+    (there,) = accelerators.look((openvino,), machine)
+    assert there.found == "OpenVINO 2026.3 is there; used where a model names it (delegate: openvino)"
+    assert (absent.verdict, there.verdict) == (Verdict.SKIPPED, Verdict.SKIPPED)
 
 
 def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> None:
