@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
@@ -18,6 +19,10 @@ from edgecam.errors import EdgecamError, EngineError
 from edgecam.evaluation.scoring import Lot, ScoredLot, Scorer, ScoringOrder
 
 _STOP_S = 2.0
+# Far more than the slowest board takes for the largest picture, or to open an engine.
+_PATIENCE_S = 600.0
+# How often that is looked at.
+_LOOK_S = 10.0
 # With `-m`, what it answers with would be of a module `__main__`, which is another one here.
 _MAIN = "from edgecam.evaluation.parallel import main; main()"
 
@@ -36,7 +41,7 @@ def score_in_processes(
         The number of a lot and what became of it, in the order in which they are done.
 
     Raises:
-        EngineError: an engine does not open or fails, or a process ended or cannot be started.
+        EngineError: an engine does not open or fails, or a process ended, hangs or cannot be started.
     """
     waiting = iter(enumerate(lots))
     with ExitStack() as crew:
@@ -46,10 +51,19 @@ def score_in_processes(
             helper.open(order)
             helper.give(*numbered)
             working[helper.line] = helper
+        looked_s = time.monotonic()
         while working:
-            ready = wait(list(working))
-            for helper in [helper for line, helper in working.items() if line in ready]:
+            ready = wait(list(working), _LOOK_S)
+            now_s = time.monotonic()
+            # No more counts than was to be waited: all of us may have been stopped for an hour.
+            waited_s, looked_s = min(now_s - looked_s, _LOOK_S), now_s
+            for line, helper in list(working.items()):
+                if line not in ready:
+                    helper.was_silent(waited_s)
+                    continue
                 done = helper.answer()
+                if done is None:
+                    continue
                 following = next(waiting, None)
                 if following is None:
                     del working[helper.line]
@@ -63,6 +77,9 @@ class _Helper:
 
     def __init__(self) -> None:
         self._number, self._lot = 0, Lot()
+        self._place: int | None = None
+        """Of the picture that it is at."""
+        self._silent_s = 0.0
         try:
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -79,18 +96,30 @@ class _Helper:
 
     def give(self, number: int, lot: Lot) -> None:
         """A lot to score."""
-        self._number, self._lot = number, lot
+        self._number, self._lot, self._place, self._silent_s = number, lot, None, 0.0
         self._send(lot)
 
-    def answer(self) -> tuple[int, ScoredLot]:
-        """What became of its lot; raises EngineError."""
+    def answer(self) -> tuple[int, ScoredLot] | None:
+        """What became of its lot; None: it has come to another picture of it; raises EngineError."""
         try:
             said = self.line.recv()
         except (EOFError, OSError) as error:
             raise self._gone() from error
         if isinstance(said, EdgecamError):
             raise said
+        if isinstance(said, int):
+            self._place, self._silent_s = said, 0.0
+            return None
         return self._number, said
+
+    def was_silent(self, waited_s: float) -> None:
+        """It was waited for in vain; raises EngineError once that was too long at one picture."""
+        self._silent_s += waited_s
+        if self._silent_s >= _PATIENCE_S:
+            raise EngineError(
+                f"a process that scores pictures hangs{self._where()}: it did not go on for "
+                f"{_PATIENCE_S / 60:.0f} minutes; see whether the file can be read, or try another --engine"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -104,11 +133,13 @@ class _Helper:
         self.line.close()
         if kind is not None:
             self._process.kill()
-        with self._process as process:
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            # Whoever waits in the kernel, for a file system that is gone, ends when that lets it go.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_S)
 
     def _send(self, what: ScoringOrder | Lot) -> None:
         try:
@@ -123,10 +154,16 @@ class _Helper:
             how = "does not answer any more"
         else:
             how = f"ended ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
-        where = f" at one of the {len(self._lot)} pictures from {self._lot[0]} on" if self._lot else ""
         return EngineError(
-            f"a process that scores pictures {how}{where}; if memory was short, try --processes 1"
+            f"a process that scores pictures {how}{self._where()}; if memory was short, try --processes 1"
         )
+
+    def _where(self) -> str:
+        if not self._lot:
+            return ""
+        if self._place is None:
+            return f" before the {len(self._lot)} pictures from {self._lot[0]} on"
+        return f" at {self._lot[self._place]}"
 
 
 def _start(line: int) -> subprocess.Popen[bytes]:
@@ -149,7 +186,7 @@ def main() -> None:
         try:
             with Scorer(line.recv()) as score:
                 while True:
-                    line.send(score(line.recv()))
+                    line.send(score(line.recv(), told=line.send))
         except EdgecamError as fault:
             line.send(fault)
             while True:

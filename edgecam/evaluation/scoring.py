@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,20 @@ class Scorer(ClosedAfterUse):
         self._engine = open_engine(order.model, engine=order.engine, threads=order.threads)
         self._see = Classifier(order.model, self._engine, top=1)
 
-    def __call__(self, lot: Sequence[Path]) -> ScoredLot:
-        """Score each picture; raises EngineError."""
+    def __call__(self, lot: Sequence[Path], *, told: Callable[[int], None] | None = None) -> ScoredLot:
+        """Score each picture.
+
+        Args:
+            lot: the pictures.
+            told: hears the place of each before it is looked at.
+
+        Raises:
+            EngineError: the engine fails.
+        """
         scored = ScoredLot(np.zeros((len(lot), self._classes), np.float32), {}, self._engine.info.name)
         for place, path in enumerate(lot):
+            if told is not None:
+                told(place)
             try:
                 # Rounding may leave 0..1 by a little.
                 np.clip(self._see(path).probabilities, 0, 1, out=scored.probabilities[place])

@@ -199,7 +199,7 @@ def test_a_process_that_dies_is_told_and_takes_the_others_along(model: Model, fo
             os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(
-        EngineError, match=r"ended \(SIGKILL\) at one of the \d+ pictures from .*--processes 1"
+        EngineError, match=r"ended \(SIGKILL\) (at|before the \d+ pictures from) /.*--processes 1"
     ):
         score_pictures(model, pictures_of(folder, model.labels), processes=2, told=kill)
     assert len(seen) == 2
