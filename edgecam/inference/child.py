@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from edgecam.errors import EngineError, LastingError, ModelError
 from edgecam.inference.bond import end_with
-from edgecam.inference.delegates import DelegateUse
+from edgecam.inference.delegates import DelegateUse, get_twin
 from edgecam.inference.engine import Engine
 from edgecam.inference.engines import EngineRequest, load_engine
 from edgecam.inference.wire import (
@@ -64,8 +64,8 @@ def _check_file(path: Path, sha256: str, use: DelegateUse | None) -> None:
     """Raises LastingError: it is not the file that the card names for this delegate."""
     if use is not None and not sha256:
         raise LastingError(
-            f"{path.parent}: no file that was compiled for {use.name} is named in a card; put one there as "
-            f"{path.name}, and name it under `twins` in card.yaml (docs/models.md)"
+            f"{path.parent}: no file that was compiled for {use.name} is named in a card; "
+            f"{get_twin(use.name, path.name)}"
         )
     try:
         found = digest_of(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam.errors import ModelError
-from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, use_of
+from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, get_twin, use_of
 from edgecam.inference.presence import find_library
 from edgecam.model.digests import digest_of
 from edgecam.model.model import Model
@@ -99,7 +99,7 @@ def _unsuited(delegate: Delegate, model: Model, dtype: str) -> str:
     if not delegate.twin:
         return "" if dtype in delegate.dtypes else f"the model takes {dtype}; use one of {delegate.suits}"
     if not choice.sha256:
-        return f"the card names no twin for it; put one under twins: {delegate.name} (docs/models.md)"
+        return f"the card names no twin for it; {get_twin(delegate.name, choice.model.name)}"
     is_it = _sha256(choice.model) == choice.sha256
     return "" if is_it else f"{choice.model.name} is not the file that the card names; fetch it again"
 

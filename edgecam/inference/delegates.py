@@ -27,6 +27,8 @@ class Delegate:
     """What its library is told unless the user says otherwise."""
     twin: str = ""
     """Ending of the model's file that was compiled for it, `_edgetpu`; empty: it runs ordinary models."""
+    known_model: str = ""
+    """In the catalogue, with its twin."""
     suits: str = ""
     """The models that it runs, in words."""
     dtypes: tuple[str, ...] = ("int8", "uint8")
@@ -47,6 +49,7 @@ DELEGATES = (
         libraries=("libedgetpu.so.1", "libedgetpu.so"),
         get_library="install libedgetpu1-std from Coral's package repository",
         twin="_edgetpu",
+        known_model="mobilenet_v2_uint8",
         suits="int8 or uint8 models that edgetpu_compiler has compiled",
         custom_op="edgetpu-custom-op",
     ),
@@ -150,6 +153,19 @@ class DelegateUse:
 def find_delegate(name: str) -> Delegate | None:
     """The preset of that name."""
     return next((delegate for delegate in DELEGATES if delegate.name == name), None)
+
+
+def get_twin(name: str, file: str) -> str:
+    """How to come by a model's file for a preset.
+
+    Args:
+        name: the preset's.
+        file: what such a file is called beside the model.
+    """
+    preset = find_delegate(name)
+    known = "" if preset is None else preset.known_model
+    other = f", or take a model that has one: edgecam models pull {known}" if known else ""
+    return f"put one there as {file}, and name it under twins: {name} in card.yaml (docs/models.md){other}"
 
 
 def compiled_for(operator: str) -> Delegate | None:

@@ -21,8 +21,8 @@ from edgecam.inference.patience import InvokeDeadline, RestartBudget
 
 log = logging.getLogger(__name__)
 
-# Some delegates compile the model when it is run for the first time.
-_FIRST_S = 60.0
+# Some delegates compile the model when it is run for the first time; meanwhile the CPU serves.
+_FIRST_S = 180.0
 _LOOK_EVERY_S = 1.0
 # A child that nobody has asked for so long is asked for the known picture; then nobody waits for its answer.
 _IDLE_S = 5.0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgecam.inference.delegates import DELEGATES, Delegate, use_of
+from edgecam.inference.delegates import DELEGATES, Delegate, get_twin, use_of
+from edgecam.model.catalogue import find_entry
+from edgecam.model.digests import is_digest
 
 
 @pytest.mark.parametrize("delegate", DELEGATES, ids=lambda delegate: delegate.name)
@@ -14,6 +16,20 @@ def test_each_preset_says_where_its_library_comes_from(delegate: Delegate) -> No
     assert use.libraries or use.engine == "compiled", "which finds its own"
     assert use.remedy
     assert delegate.suits
+
+
+@pytest.mark.parametrize(
+    "delegate", [one for one in DELEGATES if one.twin], ids=lambda delegate: delegate.name
+)
+def test_who_lacks_a_twin_is_told_where_it_goes_and_of_a_model_that_has_one(delegate: Delegate) -> None:
+    """The shipped model has none: `delegate: coral` alone would not be all it takes."""
+    said = get_twin(delegate.name, "model_x.tflite")
+    assert f"put one there as model_x.tflite, and name it under twins: {delegate.name}" in said
+    assert said.endswith(f"edgecam models pull {delegate.known_model}") is bool(delegate.known_model)
+    if delegate.known_model:
+        entry = find_entry(delegate.known_model)
+        assert is_digest(entry.model.sha256)
+        assert is_digest(entry.twins[delegate.name].sha256)
 
 
 def test_the_users_options_go_before_the_presets() -> None:
