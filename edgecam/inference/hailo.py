@@ -6,7 +6,9 @@ Its scheduler lets several networks, and thus several engines of this process, s
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +23,12 @@ from edgecam.inference.engines import EngineRequest
 from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.records import TensorSpec
 
+log = logging.getLogger(__name__)
+
+# When the machine starts, its driver may come up after us, and who has just been killed may still have the
+# chip: `run` must not give up then, as systemd would leave it at that.
+_CHIP_S = 20.0
+_LOOK_EVERY_S = 1.0
 # A chip that answers nothing for so long has fallen off its bus, and its engine is opened anew. What edgecam
 # itself takes for a hang is longer, as it ends the process.
 _TIMEOUT_MS = 1_500
@@ -59,8 +67,16 @@ def open_hailo(request: EngineRequest) -> HailoEngine:
     return HailoEngine(request.path, threads=request.threads)
 
 
+class _NotReady(EngineError):
+    """There is no chip or driver, or somebody else has it; that may be over in a moment."""
+
+
+# Where another file is needed, nothing comes of trying this one again.
+_KINDS = {_OTHER_CHIP: LastingError, _DAMAGED: LastingError, _NO_CHIP: _NotReady, _NO_DRIVER: _NotReady}
+
+
 class HailoEngine(ClosedAfterUse):
-    """A network on a Hailo chip; an `Engine`. Loads in the constructor.
+    """A network on a Hailo chip; an `Engine`. Loads in the constructor, and waits for the chip a while.
 
     Its input is told as the chip takes it, uint8; its output is asked for as float32.
 
@@ -75,10 +91,33 @@ class HailoEngine(ClosedAfterUse):
     def __init__(self, path: Path, *, threads: int) -> None:
         self._path = path
         self._library = library = _import()
-        self._device = self._configured = None
+        self._device: Any = None
+        self._configured: Any = None
+        self._open_soon(library)
+        version = str(getattr(library, "__version__", "unknown"))
+        self.info = EngineInfo("hailo", version, delegate="npu", threads=threads)
+
+    def _open_soon(self, library: ModuleType) -> None:
+        ends_s = time.monotonic() + _CHIP_S
+        is_told = False
+        while True:
+            try:
+                self._open(library)
+            except _NotReady as error:
+                if time.monotonic() >= ends_s:
+                    raise
+                if not is_told:
+                    log.warning("waits for the chip seconds=%g fault=%s", _CHIP_S, error)
+                is_told = True
+                time.sleep(_LOOK_EVERY_S)
+            else:
+                return
+
+    def _open(self, library: ModuleType) -> None:
+        """Raises EngineError, with nothing left open."""
         try:
             self._device = library.VDevice(_params(library))
-            model = self._device.create_infer_model(str(path))
+            model = self._device.create_infer_model(str(self._path))
             self._check(model)
             model.set_batch_size(1)
             model.input().set_format_type(library.FormatType.UINT8)
@@ -90,12 +129,10 @@ class HailoEngine(ClosedAfterUse):
             self._bindings.output().set_buffer(self._result)
         except library.HailoRTException as error:
             self.close()
-            raise _explained(path, error) from error
+            raise _explained(self._path, error) from error
         except EngineError:
             self.close()
             raise
-        version = str(getattr(library, "__version__", "unknown"))
-        self.info = EngineInfo("hailo", version, delegate="npu", threads=threads)
 
     def invoke(self, tensor: NDArray[Any], /) -> NDArray[Any]:
         """Run the network once; see `Engine.invoke`."""
@@ -166,6 +203,5 @@ def _explained(path: Path, error: Exception) -> EngineError:
     """What HailoRT said, and what helps; it says little, and has no class for each cause in every version."""
     said = f"{type(error).__name__}: {error}"
     remedy = next((remedy for word, remedy in _REMEDIES.items() if word in said), "hailort.log has more")
-    # Another file is needed: nothing comes of trying this one again.
-    kind = LastingError if remedy in {_OTHER_CHIP, _DAMAGED} else EngineError
+    kind = _KINDS.get(remedy, EngineError)
     return kind(f"{path}: HailoRT refuses: {said[:_MOST_REASON_CHARS].rstrip('.')}; {remedy}")

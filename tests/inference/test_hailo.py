@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_hailo
 import numpy as np
@@ -12,6 +13,7 @@ from fake_hailo import Chip, FormatType, HailoRTException, QuantInfo, Stream
 from opaque_model import write_folder
 
 from edgecam.errors import EngineError, LastingError
+from edgecam.inference import hailo
 from edgecam.inference.engine import open_engine
 from edgecam.inference.engines import EngineRequest, load_engine
 from edgecam.inference.hailo import HailoEngine
@@ -23,7 +25,8 @@ PICTURE = np.arange(144, dtype=np.uint8).reshape(1, 8, 6, 3)
 
 @pytest.fixture
 def chip(monkeypatch: pytest.MonkeyPatch) -> type[Chip]:
-    """The stand-in, with a classifier of four classes."""
+    """The stand-in, with a classifier of four classes; a chip that is not there is not waited for."""
+    monkeypatch.setattr(hailo, "_CHIP_S", 0.0)
     return fake_hailo.install(monkeypatch)
 
 
@@ -130,6 +133,27 @@ def test_a_chip_that_is_not_there_is_told(chip: type[Chip]) -> None:
     with pytest.raises(EngineError, match="no chip is free"):
         HailoEngine(PATH, threads=1)
     assert chip.log == []
+
+
+@pytest.mark.parametrize("where", ["open_error", "configure_error"])
+def test_a_chip_that_comes_late_is_waited_for(
+    chip: type[Chip], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    """Its driver comes up after us, or it was not given back yet: systemd starts nothing again after a 69."""
+    setattr(chip, where, HailoRTException("libhailort failed with error: 75 (HAILO_DEVICE_IN_USE)"))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            setattr(chip, where, None)
+
+    monkeypatch.setattr(hailo, "_CHIP_S", 60.0)
+    monkeypatch.setattr(hailo, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep))
+    with HailoEngine(PATH, threads=1) as engine:
+        assert engine.invoke(PICTURE).tolist() == chip.answer.tolist()
+    assert caplog.text.count("waits for the chip") == 1
+    assert chip.log == ["release"] * 2 * (where == "configure_error") + ["shutdown", "release"]
 
 
 def test_a_chip_that_goes_away_is_an_engine_error(chip: type[Chip]) -> None:
