@@ -27,6 +27,7 @@ from edgecam.inference.engine import EngineInfo
 from edgecam.inference.engines import EngineRequest
 from edgecam.inference.habits import ClosedAfterUse, check_input
 from edgecam.inference.memory import give_back_memory
+from edgecam.inference.presence import has_intel_npu
 from edgecam.inference.quiet import stderr_caught
 from edgecam.model.graph import read_graph
 
@@ -185,10 +186,10 @@ def _wanted(litert: ModuleType, delegate: DelegateUse, threads: int) -> tuple[An
 
 
 def _device(asked: str) -> str:
-    """OpenVINO's device; by itself an NPU that the kernel knows, else the CPU."""
+    """OpenVINO's device; by itself an NPU of Intel's that the kernel knows, else the CPU."""
     device = asked.lower()
     if device == _AUTO:
-        return _NPU if any(Path("/dev/accel").glob("accel*")) else _CPU
+        return _NPU if has_intel_npu() else _CPU
     if device not in (_CPU, _GPU, _NPU):
         raise LastingError(f'delegate_options.device: expected auto, cpu, gpu or npu, got "{asked}"')
     return device

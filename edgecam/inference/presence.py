@@ -9,6 +9,7 @@ from pathlib import Path
 # Besides those of its cache; where there is no cache, these are all.
 _FOLDERS = ("lib", "usr/lib", "usr/local/lib", "lib64", "usr/lib64")
 _CACHE = "etc/ld.so.cache"
+_INTEL = "intel_vpu"
 
 
 def find_library(names: Iterable[str], root: Path = Path("/")) -> str | None:
@@ -30,6 +31,17 @@ def find_library(names: Iterable[str], root: Path = Path("/")) -> str | None:
         if is_there:
             return name
     return None
+
+
+def has_intel_npu(root: Path = Path("/")) -> bool:
+    """Whether an accelerator of the kernel's is Intel's, or may be one: sysfs does not show its driver.
+
+    Args:
+        root: where `dev` and `sys` lie.
+    """
+    shown = root / "sys/class/accel"
+    drivers = ((shown / node.name / "device/driver") for node in (root / "dev/accel").glob("accel*"))
+    return any(not driver.exists() or driver.resolve().name == _INTEL for driver in drivers)
 
 
 def stamp(path: Path) -> tuple[int, int] | None:

@@ -187,3 +187,21 @@ def test_a_files_stamp_changes_with_it(tmp_path: Path) -> None:
     before = presence.stamp(path)
     path.write_bytes(b"another")
     assert presence.stamp(path) not in {before, None}
+
+
+@pytest.mark.parametrize(
+    ("driver", "is_intels"), [("intel_vpu", True), ("amdxdna", False), ("rocket", False), (None, True)]
+)
+def test_openvino_takes_no_other_makers_npu_for_its_own(
+    tmp_path: Path, driver: str | None, *, is_intels: bool
+) -> None:
+    """It would refuse there, where its CPU would do; a container may show the node without its driver."""
+    assert not presence.has_intel_npu(tmp_path)
+    (tmp_path / "dev/accel").mkdir(parents=True)
+    (tmp_path / "dev/accel/accel0").touch()
+    if driver is not None:
+        (tmp_path / "drivers" / driver).mkdir(parents=True)
+        device = tmp_path / "sys/class/accel/accel0/device"
+        device.mkdir(parents=True)
+        (device / "driver").symlink_to(tmp_path / "drivers" / driver)
+    assert presence.has_intel_npu(tmp_path) is is_intels
