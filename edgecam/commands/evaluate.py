@@ -24,6 +24,7 @@ from edgecam.evaluation.report import Evaluated, evaluation_report
 from edgecam.evaluation.score_set import score_pictures
 from edgecam.evaluation.scores_file import save_scores
 from edgecam.evaluation.thumbnails import worst_pictures
+from edgecam.measure.whole_file import told_of, whole_file
 from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
@@ -96,6 +97,7 @@ def evaluate(
         ModelError, EngineError: a model cannot be used.
         SourceError: the pictures cannot be used.
         ConfigError, UsageError: the configuration cannot be used, or does not name the model.
+        EdgecamError: a file cannot be written.
     """
     names = [model] if against is None else [model, against]
     models = _load(names, bare)
@@ -120,7 +122,9 @@ def evaluate(
     if output.html is not None:
         worst = [worst_pictures(each.scores, each.pictures) for each in evaluated]
         # A file's name may be no text.
-        output.html.write_text(render_page(report, worst), encoding="utf-8", errors="backslashreplace")
+        page = render_page(report, worst).encode(errors="backslashreplace")
+        with whole_file(output.html) as file, told_of(output.html):
+            file.write(page)
 
 
 def _load(names: Sequence[str], bare: Bare) -> list[Model]:

@@ -12,7 +12,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,9 +20,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.errors import EdgecamError, SourceError
+from edgecam.errors import SourceError
 from edgecam.evaluation.heard import read_heard
 from edgecam.evaluation.replay import Seen
+from edgecam.measure.whole_file import told_of, whole_file
 from edgecam.records import Prediction
 
 _KIND = "scores"
@@ -74,7 +75,7 @@ class RecordingWriter:
         self.frames += 1
 
     def _put(self, line: dict[str, Any]) -> None:
-        with _told(self._path):
+        with told_of(self._path):
             self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
 
@@ -85,29 +86,8 @@ def write_recording(path: Path, origin: Origin) -> Iterator[RecordingWriter]:
     Raises:
         EdgecamError: it cannot be written.
     """
-    beginning = path.with_name(f".{path.name}.part")
-    with _told(path):
-        file = beginning.open("wb")
-    try:
+    with whole_file(path) as file:
         yield RecordingWriter(path, file, origin)
-        with _told(path):
-            file.close()
-            beginning.replace(path)
-    finally:
-        # What could not be written before cannot be now, and that was told.
-        with suppress(OSError):
-            file.close()
-        beginning.unlink(missing_ok=True)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EdgecamError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder of yours with room in it"
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from edgecam.errors import EdgecamError, UsageError
+from edgecam.errors import UsageError
 from edgecam.evaluation.scores import Scores
+from edgecam.measure.whole_file import told_of, whole_file
 
 # What the readers of zip, zlib and NumPy raise for a file that is none, or was changed; the last one for an
 # array that says to be larger than memory.
@@ -25,23 +25,15 @@ def save_scores(scores: Scores, path: Path) -> None:
     Raises:
         EdgecamError: it cannot be written.
     """
-    beginning = path.with_name(f".{path.name}.part")
-    try:
-        with beginning.open("wb") as file:
-            np.savez_compressed(
-                file,
-                labels=np.array(scores.labels, np.str_),
-                names=np.array(scores.names, np.str_),
-                truth=scores.truth,
-                probabilities=scores.probabilities,
-                engine=np.array(scores.engine, np.str_),
-            )
-        beginning.replace(path)
-    except OSError as error:
-        # What could not be written may not be removed either.
-        with suppress(OSError):
-            beginning.unlink(missing_ok=True)
-        raise EdgecamError(f"{path}: cannot be written ({error.strerror}); check folder and space") from error
+    with whole_file(path) as file, told_of(path):
+        np.savez_compressed(
+            file,
+            labels=np.array(scores.labels, np.str_),
+            names=np.array(scores.names, np.str_),
+            truth=scores.truth,
+            probabilities=scores.probabilities,
+            engine=np.array(scores.engine, np.str_),
+        )
 
 
 def load_scores(path: Path) -> Scores:

@@ -201,6 +201,18 @@ def test_the_page_shows_the_pictures_that_were_told_wrong(table: Path, tmp_path:
     assert "://" not in text
 
 
+def test_a_page_that_cannot_be_written_leaves_the_old_one(table: Path, tmp_path: Path) -> None:
+    """A disk that is full is told as such, after the result."""
+    page = tmp_path / "page.html"
+    page.write_text("of last week")
+    (tmp_path / ".page.html.part").symlink_to("/dev/full")
+    done = edgecam("eval", LIGHTER, table, "--html", page)
+    assert done.code == 1
+    assert "top-1" in done.out
+    assert "page.html: cannot be written (No space left on device)" in done.err
+    assert page.read_text() == "of last week"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
