@@ -76,6 +76,8 @@ class ChildProcess:
         """It may be asked by the engine's thread."""
         self.in_use = Lock()
         """Held by who asks it."""
+        self.took_s = 0.0
+        """For the known picture, asked as for a frame; 0: not asked yet."""
         self.answered_s = 0.0
         """When it last did, on the steady clock."""
         self.opened: Description | None = None

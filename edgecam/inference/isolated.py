@@ -24,6 +24,9 @@ from edgecam.inference.patience import InvokeDeadline, RestartBudget
 
 log = logging.getLogger(__name__)
 
+# One inference each was measured: less says nothing.
+_SLOWER = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -154,6 +157,11 @@ class IsolatedEngine(ClosedAfterUse):
             return
         share = (opened.delegated, opened.operators)
         log.info("delegate serves delegate=%s delegated=%s operators=%s", self._name, *share)
+        if child.took_s * 1e9 > _SLOWER * self.cpu_ns:
+            log.warning(
+                "delegate is slower than the CPU, try delegate: cpu delegate=%s took_ms=%.3g cpu_ms=%.3g",
+                *(self._name, child.took_s * 1e3, self.cpu_ns / 1e6),
+            )
         self._tell(Change(opened.info, "", *share))
 
     def _fails(self, why: str) -> None:

@@ -159,7 +159,8 @@ class Keeper:
         deadline_s = self._deadline.s if self._deadline.is_known else _FIRST_S
         began_s = time.monotonic()
         self._prove(child, deadline_s)
-        self._deadline.record(time.monotonic() - began_s)
+        child.took_s = time.monotonic() - began_s
+        self._deadline.record(child.took_s)
 
     def _watch(self, child: ChildProcess) -> None:
         """While it serves; raises EngineError: it does so no more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import queue
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def test_what_fails_in_mid_stream_costs_no_frame_and_is_taken_back(
 
 
 def test_a_delegate_that_is_slow_from_the_start_serves_and_one_that_became_slow_does_not(
-    start: Open, moody: MoodyDelegate
+    start: Open, moody: MoodyDelegate, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody knew better of the one; the other is measured by what it took before, also in a new process."""
     moody.tell("slow")
@@ -147,6 +148,8 @@ def test_a_delegate_that_is_slow_from_the_start_serves_and_one_that_became_slow_
     served(slow_changes)
     slow.invoke(PICTURE)
     assert slow.ran.info.delegate == "external"
+    (told,) = [record for record in caplog.records if "is slower than the CPU" in record.message]
+    assert re.search(r"delegate=external took_ms=[5-9]\d\d ", told.message) or "e+03" in told.message
     slow.close()
     moody.tell("work")
     engine, changes = start()
