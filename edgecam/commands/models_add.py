@@ -15,6 +15,7 @@ from edgecam.commands.proving import prove
 from edgecam.errors import UsageError
 from edgecam.model.add import QUESTIONS, Told, add, unsaid
 from edgecam.model.card import Channels, Fit, OutputKind
+from edgecam.model.staging import check_name
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -46,10 +47,15 @@ def add_model(
             wanted = "".join(f"\n  --{question}: {QUESTIONS[question]}" for question in questions)
             raise UsageError(f"{file}: does not say all that is needed; give{wanted}")
         told = _ask(told, questions)
-    place = add(
-        file, folder / "models", told, name=called or file.stem.replace(" ", "_"), force=force, prove=prove
-    )
-    print(place)
+    name = called or _name_of(file)
+    print(add(file, folder / "models", told, name=name, force=force, prove=prove))
+
+
+def _name_of(file: Path) -> str:
+    try:
+        return check_name(file.stem.replace(" ", "_"))
+    except UsageError as error:
+        raise UsageError(f"{error}; give one with --name") from error
 
 
 def told_by(

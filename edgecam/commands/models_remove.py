@@ -60,7 +60,8 @@ def _users(loaded: LoadedConfig, place: Path) -> list[str]:
             found = find_model(model.path, folder=loaded.folder)
         except ModelError:
             continue
-        if place.resolve() in {found.resolve(), found.resolve().parent}:
+        # Two names may be one folder, and not by a link alone: where case does not count, or by a mount.
+        if place.exists() and any(place.samefile(folder) for folder in (found, found.resolve().parent)):
             users.append(f"models.{name}.path")
     return users
 

@@ -6,6 +6,7 @@ The format of `card.yaml` is described in docs/models.md; it is versioned and ch
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -129,7 +130,7 @@ def read_card(path: Path) -> Card:
     if (version := fields.integer("schema", SCHEMA, least=1)) != SCHEMA:
         raise fields.error("schema", f"is {version}, but this edgecam reads {SCHEMA}; update edgecam")
     return Card(
-        name=fields.text("name"),
+        name=_name(fields),
         description=fields.text("description", ""),
         file=_file_name(fields, DEFAULT_FILE),
         sha256=_sha256(fields),
@@ -144,9 +145,16 @@ def read_card(path: Path) -> Card:
     )
 
 
+def _name(fields: Fields) -> str:
+    name = fields.text("name")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise fields.error("name", f"expected text without control characters, found {name!r}")
+    return name
+
+
 def _file_name(fields: Fields, default: str | None = None) -> str:
     name = fields.text("file", default)
-    if Path(name).name != name:
+    if Path(name).name != name or name == ".." or "\0" in name:
         raise fields.error("file", f"expected a file name inside the model directory, found {name!r}")
     return name
 

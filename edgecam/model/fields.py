@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 import yaml
 
 from edgecam.errors import ModelError
+from edgecam.model.text_file import read_text_file
 
+# The groups of ImageNet's classes have 11 kB.
+_MOST_BYTES = 1_000_000
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -23,7 +26,8 @@ def read_fields(path: Path) -> Fields:
         ModelError: it cannot be read, is no YAML, or is no mapping.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        text = read_text_file(path, most_bytes=_MOST_BYTES).decode("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecam.errors import ModelError
+from edgecam.model.text_file import read_text_file
 
 BACKGROUND = "background"
 """What output 0 is called when the card has a background offset."""
+MOST_BYTES = 4_000_000
+"""ImageNet's labels have 22 kB, iNaturalist's 20 times that; more is no list of labels."""
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read a labels file: UTF-8, one label a line; empty lines only at the end.
 
     Raises:
-        ModelError: absent, unreadable, not UTF-8, empty, or an empty line in between.
+        ModelError: absent, unreadable, too long, not UTF-8, empty, or an empty line in between.
     """
     try:
-        return parse_labels(path.read_bytes(), name=str(path))
+        return parse_labels(read_text_file(path, most_bytes=MOST_BYTES), name=str(path))
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such labels file") from error
     except OSError as error:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 from edgecam.errors import ModelError
 from edgecam.model.flatbuffer import Buffer, Table
+from edgecam.model.labels import MOST_BYTES
 
 _IDENTIFIER = b"M001"
 _NORMALIZATION = 1
 _AXIS_LABELS = 2
-# ImageNet's labels have 22 kB, iNaturalist's 20 times that; more is no list of labels.
-_MOST_LABEL_BYTES = 4_000_000
 _ZIP_FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -90,9 +89,9 @@ def _archived(data: bytes, member: str, *, name: str) -> bytes | None:
     """A file of the appended archive; None when it is not there or cannot be unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(member) as file:
-            content = file.read(_MOST_LABEL_BYTES + 1)
+            content = file.read(MOST_BYTES + 1)
     except _ZIP_FAULTS:
         return None
-    if len(content) > _MOST_LABEL_BYTES:
-        raise ModelError(f"{name}: its labels file {member} has more than {_MOST_LABEL_BYTES} bytes")
+    if len(content) > MOST_BYTES:
+        raise ModelError(f"{name}: its labels file {member} has more than {MOST_BYTES} bytes")
     return content

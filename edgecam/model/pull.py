@@ -14,7 +14,7 @@ from edgecam.model.card_text import card_text
 from edgecam.model.catalogue import WHOLE_DIGITS, Entry, Part
 from edgecam.model.digests import check_file, digest_of
 from edgecam.model.download import Patience, Progress, download
-from edgecam.model.staging import check_free, copy_file, publish, staged, write_text
+from edgecam.model.staging import check_free, copy_file, publish, remove, staged, write_text
 from edgecam.model.store import CARD_FILE, GROUPS_FILE, LABELS_FILE, load_model
 
 _IMAGENET = Path("models", "efficientnet_lite0_int8")
@@ -98,13 +98,13 @@ def _fetch(part: Part, target: Path, origin: Origin, watch: Watch) -> None:
     """Bring one file to `target`, checked."""
     known = part.sha256 or (origin.sha256s[0] if len(origin.sha256s) == 1 else "")
     if target.exists() and not known:
-        target.unlink()
+        remove(target)
     if target.exists():
         # Left by an earlier try, which went wrong later.
         try:
             _check_part(part, target, origin)
         except ModelError:
-            target.unlink()
+            remove(target)
         else:
             return
     if origin.file is not None:
@@ -118,7 +118,7 @@ def _fetch(part: Part, target: Path, origin: Origin, watch: Watch) -> None:
     try:
         _check_part(part, target, origin)
     except ModelError:
-        target.unlink()
+        remove(target)
         raise
 
 
@@ -190,4 +190,4 @@ def _drop_others(folder: Path, wanted: set[str]) -> None:
     """What an earlier try with other options left."""
     for path in folder.iterdir():
         if path.name not in wanted:
-            path.unlink()
+            remove(path)

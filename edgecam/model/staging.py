@@ -19,7 +19,9 @@ from edgecam.model.replacement import INCOMING, aside, put_in_place, recover_all
 from edgecam.model.store import CARD_FILE
 
 _TRIES = 10
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Most file systems allow 255 bytes, and there are longer names beside it while it comes and goes.
+_MOST_CHARS = 200
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_MOST_CHARS - 1}}}")
 
 
 def check_name(name: str) -> str:
@@ -30,7 +32,8 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a model; expected letters, digits, `.`, `_` and `-`, the first no sign"
+            f"{name!r} is no name for a model; expected a-z, A-Z, 0-9, `.`, `_` and `-`, the first no sign, "
+            f"and no more than {_MOST_CHARS}"
         )
     return name
 
@@ -101,20 +104,23 @@ def withdraw(place: Path) -> None:
     Raises:
         ModelError: it cannot be removed; then it is still there.
     """
-    gone = place.parent / INCOMING / f"{place.name}~removed"
-    with _writing(place):
-        if place.is_symlink():
+    if place.is_symlink():
+        with _writing(place):
             place.unlink()
-            return
-        # What it had replaced must not come back, nor what an ended removal has left be in the way.
-        for left in (aside(gone.with_name(place.name)), gone):
-            shutil.rmtree(left, ignore_errors=True)
-        _make(gone)
-        place.rename(gone / place.name)
-        _sync(place.parent)
-    shutil.rmtree(gone, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        gone.parent.rmdir()
+        return
+    gone = place.parent / INCOMING / f"{place.name}~removed"
+    try:
+        with _writing(place):
+            # What it had replaced must not come back, nor what an ended removal has left be in the way.
+            for left in (aside(gone.with_name(place.name)), gone):
+                shutil.rmtree(left, ignore_errors=True)
+            _make(gone)
+            place.rename(gone / place.name)
+            _sync(place.parent)
+    finally:
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            gone.parent.rmdir()
 
 
 def discard(models: Path, name: str) -> bool:
@@ -169,11 +175,18 @@ def _make(folder: Path) -> None:
 
 def _empty(folder: Path) -> None:
     with _writing(folder):
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        children = list(folder.iterdir())
+    for path in children:
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Whatever it is; raises ModelError: it cannot be removed."""
+    with _writing(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _sync(path: Path) -> None:
@@ -193,14 +206,22 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+        why = error.strerror
+        if error.errno == errno.EXDEV:
+            why = "it is of a layer below, as a container's image is; change it there, or use another name"
+        raise ModelError(f"{path}: cannot be written: {why}") from error
 
 
 def copy_file(file: Path, target: Path) -> None:
-    """Raises ModelError: the one cannot be read, or the other not be written."""
+    """Raises ModelError: the one is no file or cannot be read, or the other not be written."""
+    if file.exists() and not file.is_file():
+        # A pipe would wait for a writer, and a device may have no end.
+        raise ModelError(f"{file}: cannot be copied: it is no file")
     try:
         shutil.copyfile(file, target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
         raise ModelError(f"{file}: cannot be copied to {target}: {error.strerror}") from error
 
 
