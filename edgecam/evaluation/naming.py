@@ -12,6 +12,23 @@ OTHER = "other"
 _MOST_DIGITS = 9
 
 
+class UnknownName(ValueError):
+    """No class is called so; a name that it looks like is sought when it is told, since that takes long."""
+
+    def __init__(self, text: str, known: Iterable[str]) -> None:
+        """Args: the name; all that there are."""
+        super().__init__(text)
+        self._text = text
+        self._known = known
+
+    def __str__(self) -> str:
+        """With a name that it looks like, if there is one."""
+        by_folded = {_folded(name): name for name in self._known}
+        near = difflib.get_close_matches(_folded(self._text), by_folded, n=1)
+        hint = f'; did you mean "{by_folded[near[0]]}"?' if near else ""
+        return f'the model has no label or group "{self._text}"{hint}'
+
+
 class Naming:
     """What a set of pictures is told apart by, and the class of each name.
 
@@ -71,7 +88,7 @@ class Naming:
             numbers = " or ".join(str(index - self._offset) for index in found)
             raise ValueError(f'two classes are called "{text}"; write the number of the one: {numbers}')
         if not _is_number(text):
-            raise ValueError(f'the model has no label or group "{text}"{self._hint(text)}')
+            raise UnknownName(text, self._known)
         if int(text) >= len(self._numbered):
             count = len(self._numbered)
             raise ValueError(f"there is no class {text}: the model's {count} are numbered 0 to {count - 1}")
@@ -91,11 +108,6 @@ class Naming:
                     f'"{name}" is a part of "{other}", so that they cannot be told apart; take the pictures '
                     "of one of them out"
                 )
-
-    def _hint(self, text: str) -> str:
-        by_folded = {_folded(name): name for name in self._known}
-        near = difflib.get_close_matches(_folded(text), by_folded, n=1)
-        return f'; did you mean "{by_folded[near[0]]}"?' if near else ""
 
 
 def labels_among(names: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,18 @@ class PictureSet:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What is wrong with a name; put into words only if it is among those that are told."""
+
+    where: str | Path
+    why: str | ValueError
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}{self.otherwise}"
+
+
 def read_picture_set(
     path: Path,
     *,
@@ -72,7 +84,7 @@ def read_picture_set(
 
     def naming(used: Collection[str]) -> Naming:
         if labels is None:
-            _refuse([f"{path}: {fault}" for name in sorted(used) if (fault := _unwritable(name))], path)
+            _refuse([_Fault(path, fault) for name in sorted(used) if (fault := _unwritable(name))], path)
         of_model = labels_among(used) if labels is None else labels
         try:
             return Naming(of_model, groups or {}, used=used, offset=offset)
@@ -103,15 +115,17 @@ def _read_folder(root: Path, naming: Callable[[Collection[str]], Naming]) -> Pic
     names = naming([folder.name for folder in inside])
     pictures: list[LabelledPicture] = []
     left_out: list[Path] = []
-    faults: list[str] = []
+    faults: list[_Fault] = []
     for folder, files in inside.items():
-        label = _try(names.index_of, folder.name, str(folder), faults)
+        label = _try(names.index_of, folder.name, folder, faults)
         those = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
         if label < 0 and those and folder not in {file.parent for file in those}:
-            faults[-1] += f"; or, if the class folders are in there, give {folder}"
+            faults[-1] = replace(
+                faults[-1], otherwise=f"; or, if the class folders are in there, give {folder}"
+            )
         if not those:
             kinds = " ".join(PICTURE_SUFFIXES)
-            faults.append(f"{folder}: has no picture ({kinds}); put some in, or remove the folder")
+            faults.append(_Fault(folder, f"has no picture ({kinds}); put some in, or remove the folder"))
         pictures += [LabelledPicture(file, label) for file in those]
         left_out += [file for file in files if file.suffix.lower() not in PICTURE_SUFFIXES]
     _refuse(faults, root)
@@ -135,7 +149,7 @@ def _class_folders(root: Path) -> dict[Path, list[Path]]:
 def _read_table(path: Path, naming: Callable[[Collection[str]], Naming]) -> PictureSet:
     rows = read_rows(path)
     names = naming({row.label for row in rows})
-    faults: list[str] = []
+    faults: list[_Fault] = []
     pictures = [
         LabelledPicture(path.parent / row.path, _try(names.index_of, row.label, f"{path}:{row.line}", faults))
         for row in rows
@@ -144,12 +158,12 @@ def _read_table(path: Path, naming: Callable[[Collection[str]], Naming]) -> Pict
     return PictureSet(path.parent, names.labels, tuple(pictures), names.members)
 
 
-def _try(index_of: Callable[[str], int], name: str, where: str, faults: list[str]) -> int:
+def _try(index_of: Callable[[str], int], name: str, where: str | Path, faults: list[_Fault]) -> int:
     """The class of a name; -1 if there is none, which is then among the faults."""
     try:
         return index_of(name)
     except ValueError as error:
-        faults.append(f"{where}: {error}")
+        faults.append(_Fault(where, error))
         return -1
 
 
@@ -166,11 +180,11 @@ def _unwritable(name: str) -> str:
     )
 
 
-def _refuse(faults: Sequence[str], path: Path) -> None:
+def _refuse(faults: Sequence[_Fault], path: Path) -> None:
     if not faults:
         return
     more = len(faults) - _MOST_FAULTS
-    lines = [*faults[:_MOST_FAULTS], *([f"{path}: and {more} more like these"] if more > 0 else [])]
+    lines = [*map(str, faults[:_MOST_FAULTS]), *([f"{path}: and {more} more like these"] if more > 0 else [])]
     raise SourceError("\n".join(lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,22 @@ def test_many_faults_are_cut_short(tmp_path: Path) -> None:
     fault = fault_of(touch(tmp_path, *(f"strange{number}/1.jpg" for number in range(9))))
     assert fault.count("\n") == 5
     assert "and 4 more like these" in fault
+
+
+def test_what_a_name_looks_like_is_sought_for_those_that_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each of 10,000 class folders of another model it would take longer than anybody waits."""
+    sought: list[str] = []
+
+    def seek(name: str, *_: object, **__: object) -> list[str]:
+        sought.append(name)
+        return []
+
+    monkeypatch.setattr(difflib, "get_close_matches", seek)
+    root = touch(tmp_path, *(f"class{number}/1.jpg" for number in range(9)))
+    assert "and 4 more like these" in fault_of(root)
+    assert sought == [f"class{number}" for number in range(5)]
 
 
 def test_what_is_not_there_or_has_no_class_folders_is_refused(tmp_path: Path) -> None:
