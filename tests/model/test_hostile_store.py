@@ -1,4 +1,4 @@
-"""What may lie in a store, or be named to it: pipes, devices, endless lists, strange names and strange disks."""
+"""What may lie in a store, or be named to it: pipes, devices, endless texts, strange names, strange disks."""
 
 from __future__ import annotations
 
@@ -217,7 +217,16 @@ sys.exit("it was removed")
 def test_a_model_that_the_configuration_names_by_another_name_stays(models: Path) -> None:
     """Where case does not count, `Pets` is `pets`; here one is mounted on the other."""
     (models.parent / "config.yaml").write_text("models: {default: {path: models/Pets}}\n", encoding="utf-8")
-    words = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", REMOVES, models.parent]
+    words = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        sys.executable,
+        "-c",
+        REMOVES,
+        str(models.parent),
+    ]
     try:
         done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
     except OSError as error:
