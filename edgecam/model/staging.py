@@ -69,6 +69,8 @@ def staged(models: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
     """
     folder = models / INCOMING / check_name(name)
     with _writing(folder):
+        if folder.is_symlink():
+            folder.unlink()  # what it leads to is none of ours
         _make(folder)
     with locked(folder):
         if not keep:

@@ -165,6 +165,18 @@ def test_what_an_ended_try_left_is_not_called_gone_before_it_is(
         discard(tmp_path, "pets")
 
 
+def test_what_a_link_leads_to_is_not_emptied(tmp_path: Path) -> None:
+    """Somebody put one where a model would be put together."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "child.jpg").write_bytes(b"")
+    (tmp_path / ".incoming").mkdir()
+    (tmp_path / ".incoming" / "pets").symlink_to(tmp_path / "photos")
+    with staged(tmp_path, "pets") as folder:
+        publish(folder, tmp_path / "pets")
+    assert (tmp_path / "photos" / "child.jpg").exists()
+    assert not (tmp_path / "pets").is_symlink()
+
+
 def test_where_folders_have_no_locks_models_come_and_go_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
