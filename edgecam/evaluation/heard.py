@@ -23,8 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def read_heard(
     path: Path, lines: Iterator[tuple[int, bytes]], labels: Sequence[str], *, camera: str
-) -> Iterator[Seen]:
-    """The predictions of one camera among what was heard, in the order of the file.
+) -> Iterator[tuple[int, Seen]]:
+    """The predictions of one camera among what was heard, in the order of the file, each with its line.
 
     Args:
         path: of the file, for messages.
@@ -54,7 +54,7 @@ def read_heard(
             )
         found = True
         try:
-            yield _seen(payload, labels)
+            yield number, _seen(payload, labels)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise SourceError(f"{path}:{number}: is no prediction of this camera's model: {error}") from error
     if not found:

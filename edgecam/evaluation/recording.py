@@ -106,15 +106,27 @@ class Recording:
             camera: whose predictions are wanted, of those that subscribers recorded.
 
         Raises:
-            SourceError: a line is not what it should be, or is of another model, with its number; or there
-                is no frame.
+            SourceError: a line is not what it should be, is of another model, or lies before the frame above
+                it, with its number; or there is no frame.
         """
         if self.origin is None:
-            yield from read_heard(self.path, lines_of(self.path), labels, camera=camera)
-            return
-        if tuple(labels) != self.origin.labels:
+            numbered = read_heard(self.path, lines_of(self.path), labels, camera=camera)
+        else:
+            numbered = self._own_frames(self.origin, labels, camera)
+        last_ns: int | None = None
+        for number, seen in numbered:
+            if last_ns is not None and seen.at_ns < last_ns:
+                raise SourceError(
+                    f"{self.path}:{number}: lies {(last_ns - seen.at_ns) / 1e9:.3f} s before the frame above "
+                    "it: a clock was set back, or two recordings are in one file; replay each part by itself"
+                )
+            last_ns = seen.at_ns
+            yield seen
+
+    def _own_frames(self, origin: Origin, labels: Sequence[str], camera: str) -> Iterator[tuple[int, Seen]]:
+        if tuple(labels) != origin.labels:
             raise SourceError(
-                f"{self.path}: holds scores of {self.origin.model}, and the camera {camera} has a model with "
+                f"{self.path}: holds scores of {origin.model}, and the camera {camera} has a model with "
                 "other labels; give it the recording's: --set models.NAME.path=…, NAME as its `model` has it"
             )
         lines = lines_of(self.path)
@@ -122,13 +134,14 @@ class Recording:
         for number, line in lines:
             try:
                 frame = json.loads(line)
-                yield Seen(
+                seen = Seen(
                     at_ns=_moment(frame["at_ns"]), probabilities=unpacked(frame["probabilities"], len(labels))
                 )
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise SourceError(
                     f"{self.path}:{number}: is no frame of a recording; record it again"
                 ) from error
+            yield number, seen
         if number == beginning[0]:
             raise SourceError(f"{self.path}: has no frame; record it again")
 

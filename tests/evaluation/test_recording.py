@@ -177,6 +177,17 @@ def test_predictions_of_another_model_are_refused(tmp_path: Path) -> None:
         read(path)
 
 
+def test_time_that_runs_backwards_is_told_by_its_line(tmp_path: Path) -> None:
+    """Two recordings in one file, or a clock that was set: smoothing and episodes of that mean nothing."""
+    path = recorded(tmp_path / "scores.jsonl", [(0, CAT), (2, DOG), (2, CAT), (0.5, CAT)])
+    with pytest.raises(SourceError, match=r"scores\.jsonl:5: lies 1\.500 s before .*each part by itself"):
+        read(path)
+    path.write_text(f"{heard(3, CAT)}\n\n{heard(1, CAT, camera='door')}\n{heard(2.75, DOG)}\n")
+    with pytest.raises(SourceError, match=r"scores\.jsonl:4: lies 0\.250 s before"):
+        read(path)
+    assert len(read(path, camera="door")) == 1
+
+
 def test_a_recording_of_nothing_is_told(tmp_path: Path) -> None:
     """Whoever wrote it was stopped after the first line."""
     path = recorded(tmp_path / "scores.jsonl", [])
