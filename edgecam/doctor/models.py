@@ -53,6 +53,7 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
         # Many accelerators serve one process only.
         "delegate": None if others else wish.delegate,
         "delegate_options": wish.options,
+        "timeout_ms": model.timeout_ms,
         "patience_s": RUN_S / 2,
     }
     answer = probe("model", request, deadline_s=RUN_S)

@@ -173,7 +173,12 @@ class ChildProcess:
             self._channel.send(request)
             reply = self._channel.recv(MOST_MESSAGE_BYTES)
         except TimeoutError as error:
-            raise EngineError(f"{self._name}: no answer to {what} within {deadline_s:g} s") from error
+            # Opening and the first inference have a time of their own.
+            is_set = self._order.delegate is not None and self.answered_s
+            longer = ", or let it have longer (timeout_ms)" if is_set else ""
+            raise EngineError(
+                f"{self._name}: no answer to {what} within {deadline_s:g} s; {self._remedy}{longer}"
+            ) from error
         except OSError as error:
             raise EngineError(f"{self._name}: its process is gone: {error.strerror}") from error
         if not reply:

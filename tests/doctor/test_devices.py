@@ -420,6 +420,22 @@ def test_a_delegate_that_hangs_is_told_and_the_cpus_result_kept(
     assert "libmoody.so is not ready after 6 s: its library hangs" in found.found
 
 
+def test_a_delegate_that_is_too_slow_for_its_model_is_told(subject: MakeSubject, tmp_path: Path) -> None:
+    """`run` gives it the time that the configuration allows, and so does the doctor."""
+    moody = MoodyDelegate(tmp_path)
+    moody.tell("slow")
+    config = {
+        "path": "efficientnet_lite0_160_int8",
+        "delegate": "./libmoody.so",
+        "delegate_options": {"control": str(moody.control)},
+        "timeout_ms": 100,
+    }
+    _, found = models.look(subject(models={"default": config}), "default")
+    assert found.verdict is Verdict.WARNING
+    assert found.found.endswith("no answer to inference within 0.1 s")
+    assert "timeout_ms" in found.remedy
+
+
 @pytest.mark.parametrize("mood", ["work", "refuse", "abort"])
 def test_a_models_delegate_is_tried_as_run_does(subject: MakeSubject, tmp_path: Path, mood: str) -> None:
     """In a child of its own; what it refuses is told with the remedy, and no error, as the CPU serves."""

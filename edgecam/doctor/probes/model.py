@@ -66,7 +66,7 @@ def _open(model: Model, request: dict[str, Any]) -> Engine:
 def _accelerator(engine: Engine, model: Model, request: dict[str, Any]) -> dict[str, Any] | None:
     changes: queue.Queue[Change] = queue.Queue()
     wish = Wish(request["delegate"], request["delegate_options"])
-    served = with_delegate(engine, model, wish, timeout_ms=None, told=changes.put)
+    served = with_delegate(engine, model, wish, timeout_ms=request.get("timeout_ms"), told=changes.put)
     if served is engine:
         return None
     with served:
