@@ -88,13 +88,13 @@ def add(file: Path, models: Path, told: Told, *, name: str, force: bool, prove: 
     place = check_free(models, name, force=force)
     card, labels = _draft(file, told, name)
     with staged(models, name) as folder:
-        _copy(file, folder / card.file)
-        for twin in told.twins.values():
-            _copy(twin, folder / twin.name)
-        if told.groups is not None:
-            _copy(told.groups, folder / GROUPS_FILE)
         write_text(folder / LABELS_FILE, "".join(f"{label}\n" for label in labels))
         write_text(folder / CARD_FILE, card_text(card))
+        _copy(file, folder / card.file)
+        if told.groups is not None:
+            _copy(told.groups, folder / GROUPS_FILE)
+        for twin in told.twins.values():
+            _copy(twin, folder / twin.name)
         load_model(folder)
         card = replace(card, self_test=SelfTest(top5=prove(folder)))
         write_text(folder / CARD_FILE, card_text(card))

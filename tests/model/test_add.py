@@ -242,3 +242,17 @@ def test_a_published_file_is_added_by_what_it_says(shared_data: Path, tmp_path: 
     file = shared_data / "models" / "mobilenet_v1_0.25_128_quant.tflite"
     place = add(file, tmp_path, WORDS, name="v1", force=False, prove=prove)
     assert load_model(place).labels[0] == "background"
+
+
+@pytest.mark.parametrize("name", ["card.yaml", "labels.txt", "groups.yaml", "model.tflite"])
+def test_a_twin_takes_the_place_of_no_other_file(tiny: ModuleType, tmp_path: Path, name: str) -> None:
+    """Whatever it is called; what to do about it is told."""
+    file = _file(tiny, tmp_path)
+    (tmp_path / "twin").mkdir()
+    twin = tmp_path / "twin" / name
+    twin.write_bytes(file.read_bytes())
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("pets: {classes: [0, 1]}\n", encoding="utf-8")
+    told = replace(WORDS, labels=_labels(tmp_path), groups=groups, twins={"coral": twin})
+    with pytest.raises(UsageError, match=f"another file of this model is called {name}, too; rename it"):
+        _add(file, told)
