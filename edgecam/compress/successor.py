@@ -27,7 +27,8 @@ def new_place(model: Path, out: Path, *, force: bool) -> Path:
     Raises:
         UsageError: something else is there, or `model` itself.
     """
-    if out.resolve() == model.resolve():
+    # By the folder, not its name: case may not count.
+    if out.exists() and out.samefile(model):
         raise UsageError(f"{out}: is the very model that this is made of; give another --out")
     return check_free(out.parent, out.name, force=force)
 
