@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from edgecam.evaluation.intervals import Interval, wilson
 from edgecam.evaluation.scores import Scores
 
+# What is worked out for each class of each picture may take as much memory as all scores.
+_PICTURES_AT_ONCE = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -58,10 +61,15 @@ class Confusion:
 
 def ranks(scores: Scores) -> NDArray[np.int64]:
     """(pictures,): how many classes come before the true one; ties by index, as `classify` names them."""
-    of_truth = np.take_along_axis(scores.probabilities, scores.truth[:, None], axis=1)
-    earlier = np.arange(len(scores.labels)) < scores.truth[:, None]
-    before = (scores.probabilities > of_truth) | ((scores.probabilities == of_truth) & earlier)
-    return np.asarray(np.count_nonzero(before, axis=1), np.int64)
+    found = np.empty(len(scores.truth), np.int64)
+    places = np.arange(len(scores.labels))
+    for start in range(0, len(found), _PICTURES_AT_ONCE):
+        some = slice(start, start + _PICTURES_AT_ONCE)
+        probabilities, truth = scores.probabilities[some], scores.truth[some, None]
+        of_truth = np.take_along_axis(probabilities, truth, axis=1)
+        before = (probabilities > of_truth) | ((probabilities == of_truth) & (places < truth))
+        found[some] = np.count_nonzero(before, axis=1)
+    return found
 
 
 def said(scores: Scores) -> NDArray[np.int64]:

@@ -121,10 +121,18 @@ def gather(
         labels=pictures.labels,
         names=tuple(names[place] for place in readable),
         truth=np.array([pictures.pictures[place].label for place in readable], np.int64),
-        probabilities=probabilities[readable] if faults else probabilities,
+        probabilities=_closed_up(probabilities, readable),
         unreadable=tuple(Unreadable(names[place], fault) for place, fault in sorted(faults.items())),
         engine=", ".join(sorted(engines)),
     )
+
+
+def _closed_up(probabilities: NDArray[np.float32], readable: Sequence[int]) -> NDArray[np.float32]:
+    """The rows that are readable, moved up over the others: a copy would take all their memory again."""
+    for place, row in enumerate(readable):
+        if row > place:
+            probabilities[place] = probabilities[row]
+    return probabilities[: len(readable)]
 
 
 def _sums_for(pictures: PictureSet) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:

@@ -7,7 +7,7 @@ the least that is to be expected of a camera, where smoothing sees many of one t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from edgecam.evaluation.metrics import Share
 from edgecam.evaluation.scores import Scores
 
 _STEPS = np.arange(1, 100) / 100
+# The scores of all names at once would take as much memory again as what was said.
+_NAMES_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,28 @@ def suggest_thresholds(
     shown = set(np.unique(scores.truth).tolist())
     names = {name: True for name, members in groups.items() if shown.intersection(members)}
     names |= {scores.labels[index]: False for index in sorted(shown) if scores.labels[index] not in groups}
-    if not names:
-        return ()
+    found: list[Suggestion] = []
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        some = dict(list(names.items())[start : start + _NAMES_AT_ONCE])
+        reached = _reached(some, groups, scores)
+        found += [
+            _suggest(
+                name, reached[:, place], _shows(name, groups, scores), is_group=is_group, precision=precision
+            )
+            for place, (name, is_group) in enumerate(some.items())
+        ]
+    return tuple(found)
+
+
+def _reached(
+    names: Collection[str], groups: Mapping[str, Sequence[int]], scores: Scores
+) -> NDArray[np.float32]:
+    """(pictures, names): the score of each, as a camera sums it."""
     watch = Watchlist(scores.labels, groups, watch=dict.fromkeys(names, Threshold()))
-    reached = np.array([watch.scores(row) for row in scores.probabilities], np.float32)
-    return tuple(
-        _suggest(
-            name, reached[:, place], _shows(name, groups, scores), is_group=is_group, precision=precision
-        )
-        for place, (name, is_group) in enumerate(names.items())
-    )
+    reached = np.empty((len(scores.names), len(names)), np.float32)
+    for place, row in enumerate(scores.probabilities):
+        reached[place] = watch.scores(row)
+    return reached
 
 
 def _shows(name: str, groups: Mapping[str, Sequence[int]], scores: Scores) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from made_scores import drawn, made
 
+from edgecam.evaluation import metrics
 from edgecam.evaluation.intervals import wilson
 from edgecam.evaluation.metrics import (
     accuracy_of,
@@ -88,6 +89,15 @@ def test_the_ways_of_counting_agree(scores: Scores) -> None:
     assert table.sum(axis=1).tolist() == np.bincount(scores.truth, minlength=len(scores.labels)).tolist()
     assert sum(c.count for c in confusions(scores, most=100)) == len(worst_errors(scores, most=100))
     assert accuracy_of(scores, len(scores.labels)) == 1.0
+
+
+def test_pictures_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the sake of memory; none is lost where two lots meet, nor at the end."""
+    at_once = ranks(PETS).tolist()
+    assert len(set(at_once)) > 1
+    for few in range(1, len(at_once) + 1):
+        monkeypatch.setattr(metrics, "_PICTURES_AT_ONCE", few)
+        assert ranks(PETS).tolist() == at_once
 
 
 @given(drawn())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from made_scores import binary, drawn, made
 
 from edgecam.decision.watchlist import Threshold, Watchlist
+from edgecam.evaluation import thresholds
 from edgecam.evaluation.scores import Scores
 from edgecam.evaluation.thresholds import suggest_thresholds
 
@@ -49,6 +50,16 @@ def test_a_group_sums_its_members() -> None:
     assert (found["cat"].support, found["cat"].threshold) == (2, 0.21)
     assert found["cat"].recall is not None
     assert found["cat"].recall.value == 1.0
+
+
+@pytest.mark.parametrize("few", [1, 2, 3])
+def test_names_are_looked_at_a_few_at_a_time(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the sake of memory; the suggestions are the same, in the same order."""
+    scores = made([[0.5, 0.4, 0.1], [0.3, 0.6, 0.1], [0.1, 0.2, 0.7]], [0, 1, 2], ["tabby", "tiger", "bird"])
+    at_once = suggest_thresholds(scores, {"cat": (0, 1)})
+    assert [one.name for one in at_once] == ["cat", "tabby", "tiger", "bird"]
+    monkeypatch.setattr(thresholds, "_NAMES_AT_ONCE", few)
+    assert suggest_thresholds(scores, {"cat": (0, 1)}) == at_once
 
 
 def test_a_label_without_pictures_has_no_suggestion() -> None:
