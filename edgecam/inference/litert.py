@@ -37,6 +37,7 @@ _CALLBACK_FAULT = re.compile(
 )
 """What Python writes when a library's words cannot be decoded in the runtime's callback."""
 _ABSENT = "cannot open shared object file: No such file or directory"
+_ENTRY = "tflite_plugin_create_delegate"
 _CUSTOM = re.compile(r"unresolved custom op: ([\w-]+)")
 # SystemError: tflite_runtime beside numpy 2.
 _REFUSALS = (ValueError, RuntimeError, SystemError, OSError, MemoryError)
@@ -176,7 +177,9 @@ def _load(runtime: Runtime, use: DelegateUse) -> Any:
         caught = Caught()
         try:
             # The runtime's own attempt leaves an exception on stderr if the library is not there.
-            ctypes.CDLL(library)
+            if not hasattr(ctypes.CDLL(library), _ENTRY):
+                unloaded.append((library, f"{library}: is no TFLite delegate: it has no {_ENTRY}"))
+                continue
             with stderr_caught() as caught:
                 return runtime.module.load_delegate(library, dict(use.options))
         except OSError as error:
@@ -195,7 +198,7 @@ def _unloaded(use: DelegateUse, said: list[tuple[str, str]]) -> str:
     """Why there is none of its libraries, by name and the loader's words, and what to do."""
     # What is there and lacks something is more to the point than what is not there.
     broken = [words for name, words in said if not words.startswith(f"{name}: {_ABSENT}")]
-    what = "has a library that cannot be loaded" if broken else "has no library"
+    what = "has a library that cannot be used" if broken else "has no library"
     remedy = use.remedy
     if use.name == EXTERNAL:
         remedy = f"correct its path, or take the one that was built for this processor ({machine()})"

@@ -149,14 +149,17 @@ def test_a_library_that_cannot_be_loaded_is_told_apart_from_one_that_is_not_ther
     """A path has to be corrected, a package to be installed; and of two names the broken one is the cause."""
     path, absent, broken = make(), tmp_path / "libabsent.so", tmp_path / "libbroken.so"
     broken.write_bytes(b"not ELF")
-    for library, what in ((absent, "has no library"), (broken, "has a library that cannot be loaded")):
+    for library, what in ((absent, "has no library"), (broken, "has a library that cannot be used")):
         with pytest.raises(LastingError, match=rf"external {what}: {library}: .*; correct its path, or take"):
             LiteRtEngine(path, threads=1, delegate=use_of(str(library), {}))
     preset = replace(use_of("coral", {}), libraries=("libno-such-thing.so.9", str(broken)))
-    with pytest.raises(LastingError, match=rf"coral has a library that cannot be loaded: {broken}: ") as told:
+    with pytest.raises(LastingError, match=rf"coral has a library that cannot be used: {broken}: ") as told:
         LiteRtEngine(path, threads=1, delegate=preset)
     assert "libno-such-thing" not in str(told.value)
     assert str(told.value).endswith(preset.remedy)
+    other = replace(preset, libraries=("libc.so.6",))
+    with pytest.raises(LastingError, match=r"cannot be used: .*: is no TFLite delegate: it has no tflite_pl"):
+        LiteRtEngine(path, threads=1, delegate=other)
 
 
 @pytest.mark.shared_data
