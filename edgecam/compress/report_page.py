@@ -24,8 +24,8 @@ img { width: 100%; height: auto; margin: .5rem 0 1rem; }
 .wide { overflow-x: auto; }
 """
 _KEY = (
-    "Rings are float networks, squares are quantized. The dashed line joins those that no other beats in "
-    "both; the whiskers are the standard deviation over the seeds."
+    "Rings are float networks, squares are quantized, diamonds are for microcontrollers. The dashed line "
+    "joins those that no other beats in both; the whiskers are the standard deviation over the seeds."
 )
 _LEGEND = (
     "Accuracy: on the test pictures, by the path that a camera's frames take; the mean over the seeds, and "

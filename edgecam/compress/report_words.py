@@ -58,7 +58,8 @@ def speed(step: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """`2.1 x`: how many times as fast as the first step's model."""
     if step["latency_ms"] is None or first["latency_ms"] is None:
         return ""
-    return f"{first['latency_ms']['value'] / step['latency_ms']['value']:.1f} x"
+    times = first["latency_ms"]["value"] / step["latency_ms"]["value"]
+    return f"{times:.1f} x" if times >= 1 else f"{times:.2g} x"
 
 
 def scaled(value: float) -> str:

@@ -118,7 +118,6 @@ def _words(
 ) -> dict[str, object]:
     given, made = ends
     return {
-        "name": card.name,
         "version": __version__,
         "description": card.description or "A classifier.",
         "licence": card.licence,
@@ -156,7 +155,7 @@ def _data(tflite: bytes, card: Card, labels: Sequence[str], given: TensorSpec) -
     table = input_table(
         card.input.mean, card.input.std, scale=given.scale, zero_point=given.zero_point, dtype=given.dtype
     )
-    yield f"// {card.name}, {len(tflite)} bytes, sha256 {hashlib.sha256(tflite).hexdigest()}"
+    yield f"// {len(tflite)} bytes, sha256 {hashlib.sha256(tflite).hexdigest()}"
     yield f"// Made by edgecam {__version__}. Licence of the weights: {card.licence}"
     yield ""
     yield '#include "model_data.h"'

@@ -14,7 +14,7 @@ from edgecam.compress.chain import Outcome, Stop
 from edgecam.compress.recipe import Recipe
 from edgecam.compress.report import front, make_report
 from edgecam.compress.report_page import render_page
-from edgecam.compress.report_words import COLUMNS, row
+from edgecam.compress.report_words import COLUMNS, row, speed
 from edgecam.compress.results import Measured, Result
 from edgecam.measure.figures import Figure
 
@@ -90,6 +90,12 @@ def test_accuracy_is_the_mean_over_the_seeds_with_its_spread() -> None:
 def test_a_note_that_differs_between_seeds_names_its_seed() -> None:
     """What is the same for all is told once."""
     assert step("base")["notes"] == ["base is noted", "seed 1: 90 of 1", "seed 2: 90 of 2"]
+
+
+def test_what_is_slower_is_not_infinitely_slow() -> None:
+    """A scheme that runs on plain kernels takes dozens of times as long, and not `0.0 x`."""
+    slow = {"latency_ms": {"value": 9.7}}
+    assert [speed(made, step("base")) for made in (step("small"), slow)] == ["3.0 x", "0.31 x"]
 
 
 def test_the_first_step_has_lost_nothing_against_nobody() -> None:

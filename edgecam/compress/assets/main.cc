@@ -1,4 +1,4 @@
-// @name in TFLite Micro. Made by edgecam @version; the network is in model_data.cc.
+// Runs the network of model_data.cc in TFLite Micro. Made by edgecam @version.
 //
 // As it is, the program runs the network on a made picture and tells whether it says what it said where this file was
 // made: class @expected. Put your camera's picture into FillInput instead.

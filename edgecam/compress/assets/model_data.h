@@ -1,4 +1,4 @@
-// @name: the network, and what its tensors are. Made by edgecam @version.
+// The network, and what its tensors are. Made by edgecam @version.
 // Licence of the weights: @licence
 // Source: @source
 // sha256 of the network: @sha256
