@@ -38,6 +38,10 @@ Epochs = Annotated[
 Rate = Annotated[float | None, typer.Option(help="The highest learning rate; default: docs/compress.md.")]
 Batch = Annotated[int | None, typer.Option(help="Pictures in one step of learning.", min=1)]
 Flip = Annotated[bool, typer.Option(help="Mirror half of the pictures by chance.")]
+MaxLoss = Annotated[
+    float | None,
+    typer.Option(help="Refuse to lose more points of accuracy on the test pictures.", min=0, max=100),
+]
 Seed = Annotated[int, typer.Option(help="Of all chance.", min=0)]
 
 
@@ -167,6 +171,7 @@ def compress_prune(
     flip: Flip = True,
     seed: Seed = 1,
     test: Test = None,
+    max_loss_points: MaxLoss = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -177,7 +182,10 @@ def compress_prune(
         "macs": macs, "ms": ms, "sparsity": sparsity, "measure_with": measure_with, "rounds": rounds,
         "importance": importance,
     }  # fmt: skip
-    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    wanted = Wanted(
+        pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
+        as_json=as_json,
+    )  # fmt: skip
     do_step("prune", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted, model=model)
 
 
@@ -203,6 +211,7 @@ def compress_distil(
     flip: Flip = True,
     seed: Seed = 1,
     test: Test = None,
+    max_loss_points: MaxLoss = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -214,7 +223,10 @@ def compress_distil(
         "weight": weight,
         "unlabelled": None if unlabelled is None else str(unlabelled.absolute()),
     }
-    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    wanted = Wanted(
+        pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
+        as_json=as_json,
+    )  # fmt: skip
     settings = {**said, **learning(epochs, learning_rate, batch, flip=flip)}
     do_step("distil", settings, wanted, model=model, teacher=teacher)
 
@@ -231,13 +243,17 @@ def compress_qat(
     flip: Flip = True,
     seed: Seed = 1,
     test: Test = None,
+    max_loss_points: MaxLoss = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a network learn with int8's roundings in it; quantize it then."""
     from edgecam.commands.compress_step import Wanted, do_step, learning
 
-    wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
+    wanted = Wanted(
+        pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
+        as_json=as_json,
+    )  # fmt: skip
     do_step("qat", learning(epochs, learning_rate, batch, flip=flip), wanted, model=model)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecam.commands.compress_source import model_folder, progress_told
+from edgecam.commands.compress_source import check_apart_from, model_folder, progress_told
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
 from edgecam.compress.quantization import Scheme
@@ -54,6 +54,7 @@ def compress_quantize(
         EdgecamError: it loses more than is allowed.
     """
     chosen = _scheme(scheme)
+    check_apart_from(out, pictures, labelled)
     if chosen.warning:
         print(chosen.warning, file=sys.stderr)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)

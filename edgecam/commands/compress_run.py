@@ -15,7 +15,7 @@ from edgecam.commands.proving import prove
 from edgecam.compress.chain import Outcome, folder_of, run_chain
 from edgecam.compress.extra import require_compress
 from edgecam.compress.recipe_file import LoadedRecipe, load_recipe
-from edgecam.errors import EdgecamError
+from edgecam.errors import EdgecamError, UnusableError
 from edgecam.model.staging import locked
 
 REPORT = "report.json"
@@ -41,7 +41,7 @@ def run_recipe(
     """
     loaded = load_recipe(path, sets=sets, out=out)
     require_compress()
-    loaded.out.mkdir(parents=True, exist_ok=True)
+    _make(loaded.out)
     with locked(loaded.out), teller() as told:
         try:
             report, stop = _do(loaded, told)
@@ -56,11 +56,22 @@ def run_recipe(
         raise EdgecamError(stop)
 
 
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableError(
+            f"{out}: cannot be made: {error.strerror}; name another place by --out"
+        ) from error
+
+
 def _do(loaded: LoadedRecipe, told: Teller) -> tuple[dict[str, Any], str | None]:
     # What follows loads torch.
     from edgecam.compress.workshop import RealWorkshop
 
     workshop = RealWorkshop(loaded, prove)
+    for line in workshop.left_out():
+        told.say(line)
     facts = workshop.facts()
     work = loaded.out / "work"
     outcome = run_chain(loaded.recipe, workshop, work=work, facts=facts, listener=told)

@@ -11,9 +11,13 @@ from rich.progress import Progress
 
 from edgecam.commands.consoles import error_console
 from edgecam.commands.proving import prove
-from edgecam.errors import UsageError
+from edgecam.compress.picture_sets import lies_among
+from edgecam.errors import EdgecamError, UsageError
 from edgecam.model.add import QUESTIONS, Told, add, unsaid
+from edgecam.model.card import DEFAULT_FILE
 from edgecam.model.store import find_model
+
+_BARE = "bare"
 
 
 def bare_told(
@@ -25,6 +29,13 @@ def bare_told(
 ) -> Told:
     """What the options say of a bare file; None: nothing."""
     return Told(labels=labels, mean=mean, std=std, licence=licence, source=source)
+
+
+def check_apart_from(out: Path, *pictures: Path | None) -> None:
+    """Raises UsageError: what is made would lie among these pictures; None: there are none."""
+    for folder in pictures:
+        if folder is not None and (fault := lies_among(out, folder)) is not None:
+            raise UsageError(f"--out: {fault}")
 
 
 @contextmanager
@@ -56,7 +67,13 @@ def model_folder(
         if questions := unsaid(file, told):
             wanted = "".join(f"\n  --{question}: {QUESTIONS[question]}" for question in questions)
             raise UsageError(f"{place}: does not say all that is needed; give{wanted}")
-        yield add(file, Path(folder), told, name="bare", force=False, prove=prove)
+        try:
+            yield add(file, Path(folder), told, name=_BARE, force=False, prove=prove)
+        except EdgecamError as error:
+            # The user knows the file, and not what is made of it for the time being.
+            for made in (file, Path(folder) / _BARE / DEFAULT_FILE):
+                error.args = tuple(str(part).replace(str(made), str(place)) for part in error.args)
+            raise
 
 
 @contextmanager

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecam.commands.compress_progress import teller
+from edgecam.commands.compress_progress import Teller, teller
+from edgecam.commands.compress_source import check_apart_from
 from edgecam.commands.proving import prove
+from edgecam.compress.calibration import find_pictures
+from edgecam.compress.chain import SLACK_POINTS
 from edgecam.compress.extra import require_compress
-from edgecam.compress.picture_sets import read_apart
+from edgecam.compress.picture_sets import check_apart, check_readable, left_out, read_apart
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
-from edgecam.errors import ModelError
+from edgecam.compress.report_words import scaled
+from edgecam.errors import EdgecamError, ModelError, UsageError
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
-from edgecam.model.staging import check_free
+from edgecam.model.graph import read_graph
+from edgecam.model.staging import check_free, discard, staged
+from edgecam.model.store import load_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,8 @@ class Wanted:
     """Of the weights of a network from scratch."""
     source: str = "trained from scratch with edgecam compress"
     """Where those come from."""
+    max_loss_points: float | None = None
+    """Percentage points of accuracy that may be lost against the model that it goes on from; None: any."""
 
 
 def do_step(
@@ -56,16 +65,20 @@ def do_step(
         teacher: the model directory that teaches.
 
     Raises:
-        UsageError: a setting makes no sense, or the place is taken.
-        UnusableError: a library, model or picture cannot be used.
+        UsageError: a setting makes no sense, or the place is taken or among the pictures.
+        UnusableError: a library, model, picture or the place cannot be used.
+        EdgecamError: it cost more accuracy than it may; the model is there all the same.
     """
     settings = {key: value for key, value in said.items() if value is not None}
     # By a recipe's rules, in which a teacher has a name.
     step = single_step(kind, settings if teacher is None else {**settings, "teacher": "teacher"})
-    place = check_free(wanted.out.parent, wanted.out.name, force=wanted.force)
+    unlabelled = Path(settings["unlabelled"]) if "unlabelled" in settings else None
+    place = _place(wanted, unlabelled)
     require_compress()
-    pictures, shown = _pictures(wanted, None if model is None else _labels(model))
+    pictures, shown = _pictures(wanted, None if model is None else _labels(model), unlabelled)
     with teller() as told:
+        _look_at(pictures, shown, told)
+        _check_writable(place)
         from edgecam.compress.steps import Maker, Order
 
         make = Maker(pictures, folder=Path(), licence=wanted.licence, origin=wanted.source, prove=prove)
@@ -79,11 +92,14 @@ def do_step(
         "kind": kind,
         "model": str(place),
         "seed": wanted.seed,
+        "size": _size(place),
+        "size_before": None if model is None else _size(model),
         "accuracy": after,
         "accuracy_before": before,
         "notes": list(notes),
     }
     print(json.dumps(document, indent=2) if wanted.as_json else "\n".join(_lines(document)))
+    _refuse_loss(document, wanted)
 
 
 def learning(
@@ -93,19 +109,54 @@ def learning(
     return {"epochs": epochs, "learning_rate": learning_rate, "batch": batch, "flip": flip}
 
 
-def _labels(model: Path) -> tuple[str, ...]:
-    from edgecam.model.store import load_model
+def _place(wanted: Wanted, unlabelled: Path | None) -> Path:
+    """Where the model will lie."""
+    if wanted.max_loss_points is not None and wanted.test is None:
+        raise UsageError("--max-loss-points: accuracy is measured on test pictures; give --test")
+    check_apart_from(wanted.out, wanted.pictures, wanted.test, unlabelled)
+    return check_free(wanted.out.parent, wanted.out.name, force=wanted.force)
 
+
+def _labels(model: Path) -> tuple[str, ...]:
     if not model.is_dir():
         raise ModelError(f"{model}: no such model directory")
     return load_model(model).labels
 
 
-def _pictures(wanted: Wanted, labels: tuple[str, ...] | None) -> tuple[PictureSet, PictureSet | None]:
+def _pictures(
+    wanted: Wanted, labels: tuple[str, ...] | None, unlabelled: Path | None
+) -> tuple[PictureSet, PictureSet | None]:
     """What is learnt from, and what accuracy is measured on."""
     if wanted.test is None:
         return read_picture_set(wanted.pictures, labels=labels), None
-    return read_apart(wanted.pictures, wanted.test, labels=labels)
+    learnt, shown = read_apart(wanted.pictures, wanted.test, labels=labels)
+    if unlabelled is not None:
+        check_apart(find_pictures(unlabelled, most=sys.maxsize), shown, what="the unlabelled pictures")
+    return learnt, shown
+
+
+def _look_at(pictures: PictureSet, shown: PictureSet | None, told: Teller) -> None:
+    """Tell what is left out, and refuse test pictures that cannot be read, before anything is learnt."""
+    for line in left_out(pictures):
+        told.say(line)
+    if shown is not None:
+        for line in left_out(shown):
+            told.say(line)
+        told.progress(0, 1, "reading test pictures")
+        check_readable(shown)
+
+
+def _check_writable(place: Path) -> None:
+    """Before hours are spent on what is to lie there."""
+    with staged(place.parent, place.name):
+        pass
+    discard(place.parent, place.name)
+
+
+def _size(model: Path) -> dict[str, int]:
+    path = load_model(model).path
+    graph = read_graph(path)
+    return {"parameters": graph.parameters, "macs": graph.macs, "bytes": path.stat().st_size}
 
 
 def _accuracies(
@@ -121,11 +172,33 @@ def _accuracies(
     return after, before[0] if before else None
 
 
+def _refuse_loss(document: Mapping[str, Any], wanted: Wanted) -> None:
+    if wanted.max_loss_points is None:
+        return
+    lost = 100 * (document["accuracy_before"] - document["accuracy"])
+    # As it stands, so that nothing passes a demand that is not a number.
+    if not lost <= wanted.max_loss_points + SLACK_POINTS:
+        raise EdgecamError(
+            f"{document['model']} lost {lost:.2f} points of accuracy, and may lose "
+            f"{wanted.max_loss_points:g}; it is left there to be looked at. Give it more epochs or a milder "
+            "target, with --force, or allow more with --max-loss-points"
+        )
+
+
 def _lines(document: Mapping[str, Any]) -> list[str]:
-    lines = [document["model"], *(f"  {note}" for note in document["notes"])]
+    size, before = document["size"], document["size_before"] or document["size"]
+    words = (("parameters", "parameters", ""), ("MACs", "macs", ""), ("file", "bytes", "B"))
+    sizes = ", ".join(f"{name} {_change(before[key], size[key], unit)}" for name, key, unit in words)
+    lines = [document["model"], f"  {sizes}", *(f"  {note}" for note in document["notes"])]
     if document["accuracy"] is None:
         return [*lines, "  its accuracy was not measured: give --test"]
     shown = f"  {100 * document['accuracy']:.1f} % of the test pictures right"
     if document["accuracy_before"] is not None:
         shown += f", before {100 * document['accuracy_before']:.1f} %"
     return [*lines, shown]
+
+
+def _change(before: int, after: int, unit: str) -> str:
+    """`853 kB → 311 kB`, or one of them if they are the same."""
+    shown = f"{scaled(after)}{unit}".strip()
+    return shown if before == after else f"{scaled(before)}{unit}".strip() + f" → {shown}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecam.commands.compress_source import model_folder, progress_told
+from edgecam.commands.compress_source import check_apart_from, model_folder, progress_told
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
 from edgecam.compress.flatfile import tidy
 from edgecam.compress.tiny import LEAST_AGREEMENT, Tiny, make_tiny
@@ -45,6 +45,7 @@ def compress_tiny(
         SourceError: there are no pictures.
         EdgecamError: TFLite Micro and the reference kernels agree on less.
     """
+    check_apart_from(out, pictures)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
     with model_folder(model, bare, mend=_mend) as folder, progress_told() as told:
         made = make_tiny(folder, out, paths, min_agreement=min_agreement, force=force, told=told)

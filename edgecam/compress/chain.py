@@ -27,8 +27,8 @@ from edgecam.model.staging import publish
 
 Told = Callable[[float, str], None]
 """How much of a job is done, 0 to 1, and what comes now."""
-# Means of shares are no exact numbers.
-_SLACK_POINTS = 1e-9
+SLACK_POINTS = 1e-9
+"""By how much more than allowed may be lost: shares are no exact numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _stop(recipe: Recipe, name: str, results: Mapping[str, tuple[Result, ...]]) 
         return None
     lost = lost_points(results[step.source], results[name])
     allowed = recipe.max_loss_points if step.max_loss_points is None else step.max_loss_points
-    return Stop(name, step.source, lost, allowed) if lost > allowed + _SLACK_POINTS else None
+    return Stop(name, step.source, lost, allowed) if lost > allowed + SLACK_POINTS else None
 
 
 def _folder(work: Path, step: str | None, seed: int) -> Path | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgecam import __version__
 from edgecam.compress.calibration import calibration_inputs, digest_of_pictures, input_range
 from edgecam.compress.learnt_ranges import learnt_ranges
+from edgecam.compress.picture_sets import all_readable
 from edgecam.compress.quantization import Scheme, quantize
 from edgecam.compress.successor import new_place, write_successor
 from edgecam.errors import EdgecamError, ModelError, UsageError
@@ -86,6 +87,7 @@ class Quantized:
         return 100 * (self.float_top1 - self.top1)
 
 
+@all_readable()
 def quantize_model(
     model: Path,
     out: Path,
@@ -117,7 +119,8 @@ def quantize_model(
     Raises:
         UsageError: `out` is taken, or there are no pictures to calibrate with or to measure a demand on.
         ModelError, EngineError, UnusableError: the model cannot be used, quantized or run.
-        EdgecamError: it loses more than is allowed, or a picture cannot be read; nothing is left behind.
+        SourceError: a picture cannot be read; nothing is left behind, here and below.
+        EdgecamError: it loses more than is allowed.
     """
     demands = demands or Demands()
     _check_demands(demands, pictures, labelled)
@@ -219,7 +222,7 @@ def _compared(
 def _refuse_loss(made: Quantized, demands: Demands) -> None:
     remedy = (
         "nothing was written; calibrate with more pictures of what the camera will see, or let it learn to "
-        "be quantized (the step qat of a recipe)"
+        "be quantized (`edgecam compress qat`)"
     )
     agreement, loss = made.agreement or 0.0, made.loss_points or 0.0
     # As they stand, so that nothing passes a demand that is not a number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,12 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgecam.compress.recipe import Kind, Recipe, Step
+from edgecam.compress.picture_sets import lies_among
+from edgecam.compress.recipe import Kind, PruneStep, Recipe, Step
 from edgecam.config.document import read_yaml
 from edgecam.config.explain import faults_of
 from edgecam.config.loader import error_of, read_text
 from edgecam.config.overrides import apply_sets
-from edgecam.config.tree import Fault, Tree, dotted
+from edgecam.config.tree import Fault, Tree
 from edgecam.config.words import Schema, inlined
 from edgecam.errors import ConfigError, UsageError
 
@@ -57,17 +59,52 @@ def load_recipe(path: Path, *, sets: Sequence[str] = (), out: Path | None = None
 
 
 def single_step(kind: Kind, settings: Mapping[str, Any]) -> Step:
-    """A step by itself, of settings by their key in a recipe.
+    """A step by itself, as options of a command ask for it.
+
+    Args:
+        kind: what it does.
+        settings: by their key in a recipe; those that no option gave are left out.
 
     Raises:
-        UsageError: a setting makes no sense.
+        UsageError: a setting makes no sense; it is called as its option.
     """
     try:
         return Step.model_validate({kind: dict(settings)})
     except ValidationError as error:
         root = inlined(Step.model_json_schema(mode="validation"))
         faults = faults_of(error, Tree(data={kind: dict(settings)}), root=root)
-        raise UsageError("; ".join(f"{dotted(fault.path)}: {fault.text}" for fault in faults)) from error
+        raise UsageError("; ".join(map(_by_option, faults))) from error
+
+
+def _by_option(fault: Fault) -> str:
+    """A fault of a single step in the words of who typed options."""
+    match fault.path:
+        case (_, str(key)):
+            # An option that is left out is what null is in a recipe.
+            return f"{option_of(key)}: {fault.text.replace(', or null', '')}"
+        case _:
+            # A rule for several keys names them.
+            keys = "|".join(PruneStep.model_fields)
+            return re.sub(rf"\b({keys})\b", lambda found: option_of(found[0]), fault.text)
+
+
+def option_of(key: str) -> str:
+    """What the command line calls a key of a step."""
+    return f"--{key.removesuffix('_px').replace('_', '-')}"
+
+
+def unlabelled_of(recipe: Recipe, folder: Path) -> dict[str, Path]:
+    """The folder of pictures without labels of each step that has one, by its name.
+
+    Args:
+        recipe: which.
+        folder: in which it lies.
+    """
+    return {
+        name: folder / step.distil.unlabelled
+        for name, step in recipe.steps.items()
+        if step.distil is not None and step.distil.unlabelled is not None
+    }
 
 
 def _loaded(path: Path, sets: Sequence[str], out: Path | None) -> LoadedRecipe:
@@ -85,10 +122,11 @@ def _loaded(path: Path, sets: Sequence[str], out: Path | None) -> LoadedRecipe:
         for keys, place in ((("pictures", "train"), train), (("pictures", "test"), test))
         if not place.exists()
     ]
-    for pictures in (train, test):
-        if place.resolve().is_relative_to(pictures.resolve()):
-            text = f"{place} lies among the pictures in {pictures}, and would be taken for some; name another"
-            faults.append(Fault(tree.place_of(("out",)), ("out",), text))
+    faults += [
+        Fault(tree.place_of(("out",)), ("out",), among)
+        for pictures in (train, test, *unlabelled_of(recipe, folder).values())
+        if (among := lies_among(place, pictures)) is not None
+    ]
     if faults:
         raise error_of(faults)
     return LoadedRecipe(recipe, folder, train, test, place)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from edgecam.compress.augmentation import Augmentation, augmented
 from edgecam.compress.calibration import find_pictures, images_of, tensors_of
+from edgecam.compress.picture_sets import refuse
 from edgecam.errors import SourceError, UnreadableFrame, UnusableError
 from edgecam.evaluation.pictures import PictureSet
 from edgecam.model.card import InputCard
@@ -25,7 +26,6 @@ from edgecam.records import TensorSpec
 
 UNLABELLED = -1
 """The class of a picture of which nobody said what it shows."""
-_MOST_FAULTS = 5
 _MEMORY_SHARE = 0.6
 _MOST_EPOCHS = 1_000_003
 
@@ -192,10 +192,7 @@ def _read(paths: Sequence[Path], side_px: int, told: Callable[[int, int], None] 
                 faults.append(fault)
             if told is not None:
                 told(number, len(paths))
-    if faults:
-        more = len(faults) - _MOST_FAULTS
-        lines = [*faults[:_MOST_FAULTS], *([f"and {more} more like these"] if more > 0 else [])]
-        raise SourceError("\n".join(lines))
+    refuse(faults)
     return torch.from_numpy(pixels)
 
 

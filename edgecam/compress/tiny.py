@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgecam.compress.calibration import images_of, made_images, tensors_of
 from edgecam.compress.flatfile import tidy
+from edgecam.compress.picture_sets import all_readable
 from edgecam.compress.successor import new_place, write_successor
 from edgecam.compress.tiny_project import Micro, project_files, resolver_methods
 from edgecam.errors import EdgecamError, ModelError
@@ -47,6 +48,7 @@ class Tiny:
         return self.micro.same / self.micro.rows
 
 
+@all_readable()
 def make_tiny(
     model: Path,
     out: Path,
@@ -72,6 +74,7 @@ def make_tiny(
     Raises:
         UsageError: `out` is taken.
         ModelError: the model is not int8 at both ends, or has an operator that TFLite Micro has not.
+        SourceError: a picture cannot be read.
         EngineError: TFLite Micro is not installed, refuses the model, or ends on it.
         EdgecamError: they agree on less; nothing is left behind.
     """
@@ -89,7 +92,8 @@ def make_tiny(
             raise EdgecamError(
                 f"{original.path}: TFLite Micro and the reference kernels name the same class on "
                 f"{micro.same} of {micro.rows} {micro.what}, less than {min_agreement:g}; nothing was "
-                "written: quantize it again with more calibration pictures, or allow less by --min-agreement"
+                "written: quantize it again with more calibration pictures, or allow less by "
+                "`edgecam compress tiny --min-agreement`"
             )
         ends = graph.inputs[0], graph.outputs[0]
         files = project_files(tflite, card, made.labels, methods=methods, ends=ends, micro=micro)

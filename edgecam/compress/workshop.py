@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from edgecam.compress.calibration import digest_of_pictures, find_pictures
 from edgecam.compress.chain import Job, Told
 from edgecam.compress.extra import versions
-from edgecam.compress.picture_sets import read_apart
-from edgecam.compress.recipe_file import LoadedRecipe
+from edgecam.compress.picture_sets import check_apart, check_readable, left_out, read_apart
+from edgecam.compress.recipe_file import LoadedRecipe, unlabelled_of
 from edgecam.compress.results import Measured
 from edgecam.compress.steps import Maker, Order
 from edgecam.evaluation.metrics import accuracy_of
@@ -49,21 +49,31 @@ class RealWorkshop:
             self._train, folder=loaded.folder, licence=recipe.licence, origin=recipe.source, prove=prove
         )
         self._unlabelled = {
-            name: loaded.folder / step.distil.unlabelled
-            for name, step in recipe.steps.items()
-            if step.distil is not None and step.distil.unlabelled is not None
+            name: find_pictures(folder, most=sys.maxsize)
+            for name, folder in unlabelled_of(recipe, loaded.folder).items()
         }
+        for name, paths in self._unlabelled.items():
+            check_apart(paths, self._test, what=f"the unlabelled pictures of {name}")
+        self._test_is_readable = False
+
+    def left_out(self) -> Iterator[str]:
+        """What is to be told of files among the pictures that are none."""
+        for pictures in (self._train, self._test):
+            yield from left_out(pictures)
 
     def facts(self) -> dict[str, Any]:
         """What every result depends on: `pictures` and `versions`."""
         pictures = {"train": _identity(self._train), "test": _identity(self._test)}
-        for name, folder in self._unlabelled.items():
-            paths = find_pictures(folder, most=sys.maxsize)
+        for name, paths in self._unlabelled.items():
             pictures[f"unlabelled of {name}"] = {"count": len(paths), "sha256": digest_of_pictures(paths)}
         return {"pictures": pictures, "versions": versions()}
 
     def make(self, job: Job, folder: Path, told: Told) -> tuple[str, ...]:
         """As `Workshop.make`."""
+        if not self._test_is_readable:
+            told(0, "reading test pictures")
+            check_readable(self._test)
+            self._test_is_readable = True
         order = Order(
             step=job.step,
             place=folder / MODEL_FOLDER,

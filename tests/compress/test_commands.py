@@ -129,15 +129,16 @@ def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        ("prune", {"macs": 0.3, "ms": 2}, "prune: expected one of macs, ms and sparsity"),
-        ("prune", {"macs": -1}, "prune.macs: expected a number above 0, or null, got -1"),
-        ("train", {"widht": 1}, 'train.widht: unknown key; did you mean "width"?'),
+        ("prune", {"macs": 0.3, "ms": 2}, "expected one of --macs, --ms and --sparsity"),
+        ("prune", {"macs": -1}, "--macs: expected a number above 0, got -1"),
+        ("train", {"side_px": 8}, "--side: expected a whole number from 16 to 512, got 8"),
+        ("qat", {"learning_rate": 0.0}, "--learning-rate: expected a number above 0, at most 10, got 0.0"),
     ],
 )
 def test_a_single_step_goes_by_the_rules_of_a_recipe(
     kind: str, settings: dict[str, float], said: str
 ) -> None:
-    """The command line and a recipe refuse the same, in the same words."""
+    """The command line refuses what a recipe does, and calls it what the user typed."""
     with pytest.raises(UsageError) as caught:
         single_step(kind, settings)  # type: ignore[arg-type]
     assert str(caught.value) == said
@@ -155,6 +156,7 @@ def test_a_single_step_goes_by_the_rules_of_a_recipe(
         ("prune MODEL --ms 2 --measure-with bench", {"ms": 2.0, "measure_with": "bench"}),
         ("prune MODEL --sparsity 0.7 --epochs 3", {"sparsity": 0.7, "epochs": 3}),
         ("distil MODEL --teacher MODEL --temperature 2 --weight 0.5", {"temperature": 2.0, "weight": 0.5}),
+        ("prune MODEL --macs 0.3 --max-loss-points 2", {"macs": 0.3}),
         ("qat MODEL --epochs 2 --learning-rate 0.0001", {"epochs": 2, "learning_rate": 0.0001}),
     ],
 )
@@ -177,6 +179,7 @@ def test_the_command_line_says_what_a_recipe_would(
     given = {key: value for key, value in said.items() if value is not None}
     step = single_step(kind, given | ({"teacher": "teacher"} if kind == "distil" else {}))
     assert step.settings.model_dump().items() >= settings.items()
+    assert (wanted.max_loss_points is not None) == ("max-loss-points" in arguments)
     assert (wanted.pictures, wanted.out, wanted.seed, wanted.test) == (Path("p"), Path("o"), 7, Path("t"))
 
 

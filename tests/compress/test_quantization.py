@@ -25,7 +25,7 @@ from edgecam.compress.flatfile import input_tensor, pack, unpack  # noqa: E402
 from edgecam.compress.learnt_ranges import NETWORK_FOLDER, RANGES_FILE  # noqa: E402
 from edgecam.compress.quantization import Scheme, quantize  # noqa: E402
 from edgecam.compress.quantized_model import Demands, Quantized, quantize_model  # noqa: E402
-from edgecam.errors import EdgecamError, ModelError, UnusableError, UsageError  # noqa: E402
+from edgecam.errors import EdgecamError, ModelError, SourceError, UnusableError, UsageError  # noqa: E402
 from edgecam.evaluation.pictures import LabelledPicture, PictureSet  # noqa: E402
 from edgecam.inference.litert import LiteRtEngine  # noqa: E402
 from edgecam.model.add import Told  # noqa: E402
@@ -258,6 +258,27 @@ def test_what_is_quantized_already_is_refused(tiny: ModuleType, tmp_path: Path) 
         ModelError, match=r"is no float \.tflite, its input is int8; quantize the float model"
     ):
         quantized(model, tmp_path / "a")
+
+
+def test_a_bare_file_is_called_as_the_user_called_it(tiny: ModuleType, tmp_path: Path) -> None:
+    """And not as the model directory that it becomes for the time being, which is gone by then."""
+    model = tiny.write_folder(tmp_path / "net", Tiny(dtype="int8"))
+    told = Told(labels=model / "labels.txt", licence="none", source="made by a test")
+    with pytest.raises(ModelError) as caught:
+        compress_quantize(str(model / "model.tflite"), out=tmp_path / "a", pictures=PHOTOS, bare=told)
+    assert str(caught.value).startswith(f"{model / 'model.tflite'}: is no float .tflite")
+
+
+def test_a_picture_that_cannot_be_read_is_no_loss_of_accuracy(model: Path, tmp_path: Path) -> None:
+    """Whoever reads exit codes can tell the two apart; nor do models lie among the pictures."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match="is not a picture") as caught:
+        compress_quantize(str(model), out=tmp_path / "a", pictures=tmp_path / "photos")
+    assert caught.value.exit_code == 69
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(UsageError, match=r"--out: .* lies among the pictures"):
+        compress_quantize(str(model), out=tmp_path / "photos" / "a", pictures=tmp_path / "photos")
 
 
 def test_the_command_prints_what_its_schema_promises(

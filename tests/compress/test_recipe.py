@@ -156,6 +156,12 @@ def test_every_key_stands_in_the_reference() -> None:
     assert [key for key in sorted(keys) if f"`{key}" not in text and f".{key}`" not in text] == []
 
 
+def test_results_do_not_lie_among_unlabelled_pictures(folder: Path) -> None:
+    """The report's plot would become a picture for the next run, which then does everything anew."""
+    (told,) = problems(folder, WHOLE, "steps.student.distil.unlabelled=own", "out=own/results")
+    assert "lies among the pictures in own" in told
+
+
 @pytest.mark.parametrize("out", ["train", "train/deep/out", "./test/../train/x"])
 def test_results_do_not_lie_among_the_pictures(folder: Path, out: str) -> None:
     """The next run would take them for pictures, and go on with nothing."""

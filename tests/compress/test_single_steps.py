@@ -1,0 +1,125 @@
+"""One step by itself: what it refuses before anything is learnt, and what it says afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+from edgecam.commands.compress_step import Wanted, do_step
+from edgecam.compress import extra
+from edgecam.errors import EdgecamError, ModelError, SourceError, UsageError
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "compress_step.schema.json"
+TINY = {"design": "micro_mobilenet", "side_px": 32, "width": 0.25, "epochs": 1}
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """Two sets, `train` and `test`, of red and of blue pictures, and `own`, without labels."""
+    chance = np.random.default_rng(1)
+    for folder in ("train/red", "train/blue", "test/red", "test/blue", "own"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(6):
+            pixels = chance.integers(0, 90, (32, 32, 3), dtype=np.uint8)
+            pixels[..., 2 if folder.endswith("red") else 0] += 120
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), pixels)
+    return tmp_path
+
+
+@pytest.fixture
+def with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with the extra: what is refused here is refused before torch is asked for anything."""
+    monkeypatch.setattr(extra, "find_spec", lambda _name: object())
+
+
+def train(sets: Path, *, out: str = "model", test: str | None = "test") -> None:
+    """Train the smallest network there is."""
+    do_step(
+        "train",
+        TINY,
+        Wanted(pictures=sets / "train", out=sets / out, test=None if test is None else sets / test),
+    )
+
+
+@pytest.mark.parametrize("out", ["train/model", "test/red/model", "train/../train/deep/model"])
+def test_a_model_does_not_lie_among_the_pictures(sets: Path, out: str) -> None:
+    """The next step would take it for a class without pictures."""
+    with pytest.raises(UsageError, match=r"--out: .* lies among the pictures in"):
+        train(sets, out=out)
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_test_pictures_are_read_before_anything_is_learnt(sets: Path) -> None:
+    """One that is damaged would otherwise count for nothing, silently, after hours."""
+    (sets / "test" / "red" / "0.png").write_bytes(b"no picture")
+
+    with pytest.raises(SourceError, match=r"red/0\.png: is not a picture"):
+        train(sets)
+    assert not (sets / "model").exists()
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_what_is_no_picture_by_its_ending_is_told(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody believes to have trained with pictures that were left out; thousands are no flood."""
+    (sets / "file").touch()
+    for number in range(20):
+        (sets / "train" / "red" / f"{number}.heic").touch()
+
+    with pytest.raises(ModelError):
+        train(sets, out="file/model")
+    told = capsys.readouterr().err.splitlines()
+    assert sum("is no picture by its ending" in line for line in told) == 5
+    assert "and 15 more like these" in told
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_learnt(sets: Path) -> None:
+    """Hours of learning are not thrown away for a wrong path."""
+    (sets / "file").touch()
+
+    with pytest.raises(ModelError, match="cannot be written"):
+        train(sets, out="file/model")
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_unlabelled_pictures_are_no_test_either(sets: Path) -> None:
+    """A student that saw the test pictures with its teacher's answers has seen them."""
+    (sets / "own" / "again.png").symlink_to(sets / "test" / "red" / "0.png")
+    wanted = Wanted(pictures=sets / "train", out=sets / "model", test=sets / "test")
+
+    with pytest.raises(SourceError, match="is among the unlabelled pictures and those for testing"):
+        do_step("distil", {"unlabelled": str(sets / "own")}, wanted, teacher=sets / "teacher")
+
+
+def test_a_limit_of_loss_needs_pictures_to_measure_it_on(sets: Path) -> None:
+    """Else it would be kept by nobody."""
+    wanted = Wanted(pictures=sets / "train", out=sets / "model", max_loss_points=1)
+    with pytest.raises(UsageError, match=r"--max-loss-points: .*give --test"):
+        do_step("qat", {}, wanted, model=sets / "base")
+
+
+def test_a_step_says_what_it_cost_and_gained(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Size and accuracy, before and after; what costs too much is an error, and is there to look at."""
+    pytest.importorskip("litert_torch", reason="the extra compress is not installed")
+    train(sets, out="base", test=None)
+    said = capsys.readouterr().out
+    assert "  parameters " in said
+    assert "accuracy was not measured: give --test" in said
+
+    settings = {"macs": 0.6, "rounds": 1, "epochs": 1}
+    wanted = Wanted(
+        pictures=sets / "train", out=sets / "small", test=sets / "test", as_json=True, max_loss_points=-101
+    )
+    with pytest.raises(EdgecamError, match=r"lost .* points of accuracy, and may lose -101"):
+        do_step("prune", settings, wanted, model=sets / "base")
+    printed = json.loads(capsys.readouterr().out)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(printed)
+    assert set(printed) == set(schema["properties"])
+    assert printed["size"]["macs"] <= 0.6 * printed["size_before"]["macs"]
+    assert (sets / "small" / "card.yaml").exists()
