@@ -81,6 +81,8 @@ def look(subject: Subject, name: str) -> Iterator[Finding]:
             yield Finding(Area.MODELS, f"{name} on {model.delegate}", Verdict.SKIPPED, text)
         elif (accelerator := values.get("accelerator")) is not None:
             yield _judge(name, accelerator)
+        for delegate, why in values.get("unused", ()):
+            yield told(Area.MODELS, f"{name} on {delegate}", f"it is not used: {why}", Verdict.WARNING)
 
 
 def runs_on_tflite(subject: Subject, name: str) -> bool:

@@ -70,7 +70,9 @@ def choose(wish: Wish, model: Model, *, dtype: str, plugged_in: Collection[str])
         why = why_not(delegate, model, dtype=dtype, plugged_in=plugged_in)
         if not why:
             return _chosen(use_of(delegate.name, {}), model)
-        log.debug("delegate passed over model=%s delegate=%s reason=%s", model.name, delegate.name, why)
+        # Who has plugged it in wants to know.
+        level = logging.INFO if set(delegate.devices) & set(plugged_in) else logging.DEBUG
+        log.log(level, "delegate passed over model=%s delegate=%s reason=%s", model.name, delegate.name, why)
     # Somebody means to have it: it may be plugged in yet, or come up after us when the machine starts.
     awaited = next((delegate for delegate in DELEGATES if _is_prepared_for(delegate, model, dtype)), None)
     return None if awaited is None else _chosen(use_of(awaited.name, {}), model)
@@ -85,6 +87,13 @@ def why_not(delegate: Delegate, model: Model, *, dtype: str, plugged_in: Collect
     if delegate.libraries and find_library(delegate.libraries) is None:
         return f"its library is not there ({', '.join(delegate.libraries)}); {delegate.get_library}"
     return _unsuited(delegate, model, dtype)
+
+
+def unsuited(model: Model, *, dtype: str, plugged_in: Collection[str]) -> list[tuple[str, str]]:
+    """The delegates whose device and library are there, and why the model is not for them."""
+    there = [one for one in DELEGATES if set(one.devices) & set(plugged_in) and find_library(one.libraries)]
+    whys = [(delegate.name, _unsuited(delegate, model, dtype)) for delegate in there]
+    return [(name, why) for name, why in whys if why]
 
 
 def _is_prepared_for(delegate: Delegate, model: Model, dtype: str) -> bool:

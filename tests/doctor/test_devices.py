@@ -22,9 +22,11 @@ from edgecam.appliance.accelerators import find_accelerators
 from edgecam.config.source import parse_source
 from edgecam.doctor import accelerators, cameras, models, runtime
 from edgecam.doctor.finding import Finding, Verdict
+from edgecam.doctor.probes import model as model_probe
 from edgecam.doctor.probing import Answer
 from edgecam.doctor.runtime import Platform
 from edgecam.doctor.subject import Subject
+from edgecam.inference import choice
 from edgecam.inference.delegates import DELEGATES, Delegate, find_delegate
 
 MakeSubject = Callable[..., Subject]
@@ -468,6 +470,21 @@ def test_a_library_that_hangs_is_called_so_with_the_remedy(
     assert found.verdict is Verdict.ERROR
     assert found.found.endswith("no answer within 60 s: a library of its engine hangs")
     assert "update the engine's library" in found.remedy
+
+
+def test_an_accelerator_that_is_plugged_in_and_not_used_is_told_with_the_reason(
+    subject: MakeSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped model has no twin for a Coral: with device and library it still runs on the CPU."""
+    monkeypatch.setattr(model_probe, "find_accelerators", lambda: ["Coral Edge TPU (USB)"])
+    monkeypatch.setattr(choice, "find_library", lambda names: names[0] if "edgetpu" in names[0] else None)
+    monkeypatch.setattr(models, "probe", lambda _name, request, **_: Answer(model_probe.look(request)))
+    config = {"path": "efficientnet_lite0_160_int8", "engine": "litert"}
+    cpu, unused = models.look(subject(models={"default": config}), "default")
+    assert cpu.verdict is Verdict.OK
+    assert (unused.verdict, unused.name) == (Verdict.WARNING, "default on coral")
+    assert unused.found == "it is not used: the card names no twin for it"
+    assert "edgecam models pull mobilenet_v2_uint8" in unused.remedy
 
 
 def test_the_delegate_of_a_running_edgecam_is_left_alone(subject: MakeSubject, machine: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from edgecam.config.schema import ModelConfig
 from edgecam.inference import choice, presence
-from edgecam.inference.choice import Wish, choose, why_not
+from edgecam.inference.choice import Wish, choose, unsuited, why_not
 from edgecam.inference.delegates import DELEGATES, Delegate, find_delegate
 from edgecam.model.card import Card, InputCard, OutputCard, OutputKind, Twin
 from edgecam.model.model import Model
@@ -69,14 +69,24 @@ def test_auto_takes_the_first_that_is_there_with_the_models_twin(model: Model) -
 def test_auto_passes_over_an_accelerator_whose_twin_is_missing_or_another(
     model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The next one may run the model as it is; why not the first is in the debug log."""
-    with caplog.at_level(logging.DEBUG, choice.__name__):
+    """The next one may run the model as it is; why not the first is in the log, as it is plugged in."""
+    with caplog.at_level(logging.INFO, choice.__name__):
         for candidate in (model, with_twin(model, b"old", said=b"new")):
             chosen = choose(Wish(), candidate, dtype="int8", plugged_in=[TEFLON, CORAL])
             assert chosen is not None
             assert (chosen.use.name, chosen.model, chosen.sha256) == ("teflon", model.path, model.sha256)
     assert "delegate=coral reason=the card names no twin for it" in caplog.text
     assert "model_edgetpu.tflite is not the file that the card names" in caplog.text
+    assert "delegate=vx" not in caplog.text
+
+
+def test_of_what_is_there_and_not_used_it_is_said_why(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Device and library alone do not make a model run on it; what is not there goes without saying."""
+    monkeypatch.setattr(choice, "find_library", lambda names: "there" if "libedgetpu.so.1" in names else None)
+    ((name, why),) = unsuited(model, dtype="int8", plugged_in=[TEFLON, CORAL])
+    assert (name, "edgecam models pull mobilenet_v2_uint8" in why) == ("coral", True)
+    assert unsuited(model, dtype="int8", plugged_in=[TEFLON]) == []
+    assert unsuited(with_twin(model, b"for the Edge TPU"), dtype="int8", plugged_in=[CORAL]) == []
 
 
 @pytest.mark.usefixtures("everything")

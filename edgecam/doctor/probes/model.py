@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edgecam.appliance.accelerators import find_accelerators
 from edgecam.appliance.board import board_model
-from edgecam.inference.choice import Wish
+from edgecam.inference.choice import AUTO, Wish, unsuited
 from edgecam.inference.engine import Engine, open_engine
+from edgecam.inference.engines import TFLITE
 from edgecam.inference.isolated import Change
 from edgecam.inference.thread_store import ThreadStore
 from edgecam.inference.threads import ThreadChoice
@@ -25,7 +27,8 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `name`, `labels` (how many), and with `run`: `engine`, `threads`, `took_ms` for one inference after
-        the first, and `accelerator`: what became of the delegate, None if there is none.
+        the first, `accelerator`: what became of the delegate, None if there is none, and `unused`: which are
+        there, and why `auto` takes none of them.
     """
     path = Path(request["path"])
     model = bare_model(path) if path.is_file() else load_model(path)
@@ -39,12 +42,16 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
         run_self_test(engine, model)
         took_ms = (time.perf_counter() - began_s) * 1000
         accelerator = None if request["delegate"] is None else _accelerator(engine, model, request)
+        unused = []
+        if request["delegate"] == AUTO and accelerator is None and engine.info.runtime in TFLITE:
+            unused = unsuited(model, dtype=engine.input.dtype, plugged_in=find_accelerators())
         return {
             **values,
             "engine": engine.info.name,
             "threads": engine.info.threads,
             "took_ms": round(took_ms, 1),
             "accelerator": accelerator,
+            "unused": unused,
         }
 
 
