@@ -91,7 +91,8 @@ ROOMS = {
 
 # Pure: no clock, file, environment, thread, chance or logger; whatever they need is an argument.
 PURE = (
-    "broker_url", "records", "reports", "vision", "decision", "config.schema", "config.source",
+    "broker_url", "records", "reports", "vision", "decision", "capture.picture_size",
+    "config.schema", "config.source",
     "config.rules", "config.hours", "config.changes", "model.card", "model.model", "model.catalogue",
     "model.card_text", "model.network", "model.counts", "model.layers", "model.arena", "model.conditions",
     "model.coverage", "model.supported", "model.onnx_call", "model.onnx_moves", "model.onnx_rules",
