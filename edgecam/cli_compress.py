@@ -38,6 +38,9 @@ Epochs = Annotated[
 Rate = Annotated[float | None, typer.Option(help="The highest learning rate; default: docs/compress.md.")]
 Batch = Annotated[int | None, typer.Option(help="Pictures in one step of learning.", min=1)]
 Flip = Annotated[bool, typer.Option(help="Mirror half of the pictures by chance.")]
+Balanced = Annotated[
+    bool, typer.Option("--balanced", help="All classes count alike, however many pictures each has.")
+]
 MaxLoss = Annotated[
     float | None,
     typer.Option(help="Refuse to lose more points of accuracy on the test pictures.", min=0, max=100),
@@ -88,6 +91,7 @@ def compress_train(
     learning_rate: Rate = None,
     batch: Batch = None,
     flip: Flip = True,
+    balanced: Balanced = False,
     seed: Seed = 1,
     test: Test = None,
     force: Force = False,
@@ -100,7 +104,7 @@ def compress_train(
     wanted = Wanted(
         pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json, licence=licence
     )
-    do_step("train", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted)
+    do_step("train", {**said, **learning(epochs, learning_rate, batch, flip=flip, balanced=balanced)}, wanted)
 
 
 @compress_app.command("transfer")
@@ -120,6 +124,7 @@ def compress_transfer(
     learning_rate: Rate = None,
     batch: Batch = None,
     flip: Flip = True,
+    balanced: Balanced = False,
     seed: Seed = 1,
     test: Test = None,
     force: Force = False,
@@ -135,7 +140,9 @@ def compress_transfer(
         "frozen_epochs": frozen_epochs,
     }
     wanted = Wanted(pictures=pictures, out=out, test=test, seed=seed, force=force, as_json=as_json)
-    do_step("transfer", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted)
+    do_step(
+        "transfer", {**said, **learning(epochs, learning_rate, batch, flip=flip, balanced=balanced)}, wanted
+    )
 
 
 @compress_app.command("prune")
@@ -169,6 +176,7 @@ def compress_prune(
     learning_rate: Rate = None,
     batch: Batch = None,
     flip: Flip = True,
+    balanced: Balanced = False,
     seed: Seed = 1,
     test: Test = None,
     max_loss_points: MaxLoss = None,
@@ -186,7 +194,12 @@ def compress_prune(
         pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
         as_json=as_json,
     )  # fmt: skip
-    do_step("prune", {**said, **learning(epochs, learning_rate, batch, flip=flip)}, wanted, model=model)
+    do_step(
+        "prune",
+        {**said, **learning(epochs, learning_rate, batch, flip=flip, balanced=balanced)},
+        wanted,
+        model=model,
+    )
 
 
 @compress_app.command("distil")
@@ -209,6 +222,7 @@ def compress_distil(
     learning_rate: Rate = None,
     batch: Batch = None,
     flip: Flip = True,
+    balanced: Balanced = False,
     seed: Seed = 1,
     test: Test = None,
     max_loss_points: MaxLoss = None,
@@ -227,7 +241,7 @@ def compress_distil(
         pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
         as_json=as_json,
     )  # fmt: skip
-    settings = {**said, **learning(epochs, learning_rate, batch, flip=flip)}
+    settings = {**said, **learning(epochs, learning_rate, batch, flip=flip, balanced=balanced)}
     do_step("distil", settings, wanted, model=model, teacher=teacher)
 
 
@@ -241,6 +255,7 @@ def compress_qat(
     learning_rate: Rate = None,
     batch: Batch = None,
     flip: Flip = True,
+    balanced: Balanced = False,
     seed: Seed = 1,
     test: Test = None,
     max_loss_points: MaxLoss = None,
@@ -254,7 +269,7 @@ def compress_qat(
         pictures=pictures, out=out, test=test, max_loss_points=max_loss_points, seed=seed, force=force,
         as_json=as_json,
     )  # fmt: skip
-    do_step("qat", learning(epochs, learning_rate, batch, flip=flip), wanted, model=model)
+    do_step("qat", learning(epochs, learning_rate, batch, flip=flip, balanced=balanced), wanted, model=model)
 
 
 @compress_app.command("quantize")

@@ -103,10 +103,12 @@ def do_step(
 
 
 def learning(
-    epochs: int | None, learning_rate: float | None, batch: int | None, *, flip: bool
+    epochs: int | None, learning_rate: float | None, batch: int | None, *, flip: bool, balanced: bool
 ) -> dict[str, Any]:
     """What all steps that learn are told; None: their default."""
-    return {"epochs": epochs, "learning_rate": learning_rate, "batch": batch, "flip": flip}
+    return {
+        "epochs": epochs, "learning_rate": learning_rate, "batch": batch, "flip": flip, "balanced": balanced,
+    }  # fmt: skip
 
 
 def _place(wanted: Wanted, unlabelled: Path | None) -> Path:

@@ -149,6 +149,7 @@ def test_a_single_step_goes_by_the_rules_of_a_recipe(
     [
         ("train --design micro_mobilenet --side 96 --width 0.25 --batch 8", {"width": 0.25, "batch": 8}),
         ("transfer --backbone mobilenet_v2 --frozen-epochs 2 --no-flip", {"frozen_epochs": 2, "flip": False}),
+        ("transfer --balanced", {"balanced": True, "flip": True}),
         (
             "prune MODEL --macs 0.3 --rounds 2 --importance magnitude",
             {"macs": 0.3, "importance": "magnitude"},
