@@ -479,7 +479,7 @@ def test_an_accelerator_that_is_plugged_in_and_not_used_is_told_with_the_reason(
     monkeypatch.setattr(model_probe, "find_accelerators", lambda: ["Coral Edge TPU (USB)"])
     monkeypatch.setattr(choice, "find_library", lambda names: names[0] if "edgetpu" in names[0] else None)
     monkeypatch.setattr(models, "probe", lambda _name, request, **_: Answer(model_probe.look(request)))
-    config = {"path": "efficientnet_lite0_160_int8", "engine": "litert"}
+    config = {"path": "efficientnet_lite0_160_int8"}
     cpu, unused = models.look(subject(models={"default": config}), "default")
     assert cpu.verdict is Verdict.OK
     assert (unused.verdict, unused.name) == (Verdict.WARNING, "default on coral")
