@@ -27,6 +27,7 @@ from edgecam.measure.pipeline_report import pipeline_report
 from edgecam.measure.plots import Plot, model_plots, pipeline_plots
 from edgecam.measure.result_file import read_report
 from edgecam.measure.setting import Setting, pattern_setting, user_setting
+from edgecam.measure.whole_file import write_whole
 from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
@@ -235,7 +236,7 @@ def _put_out(report: dict[str, Any], plots: Callable[[], list[Plot]], output: Ou
     else:
         show_report(report)
     if output.html is not None:
-        output.html.write_text(render_page(report, plots()), encoding="utf-8")
+        write_whole(output.html, render_page(report, plots()).encode())
 
 
 def _comparison_json(comparison: Comparison) -> dict[str, Any]:

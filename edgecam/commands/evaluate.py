@@ -24,7 +24,7 @@ from edgecam.evaluation.report import Evaluated, evaluation_report
 from edgecam.evaluation.score_set import score_pictures
 from edgecam.evaluation.scores_file import save_scores
 from edgecam.evaluation.thumbnails import worst_pictures
-from edgecam.measure.whole_file import told_of, whole_file
+from edgecam.measure.whole_file import write_whole
 from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
@@ -123,8 +123,7 @@ def evaluate(
         worst = [worst_pictures(each.scores, each.pictures) for each in evaluated]
         # A file's name may be no text.
         page = render_page(report, worst).encode(errors="backslashreplace")
-        with whole_file(output.html) as file, told_of(output.html):
-            file.write(page)
+        write_whole(output.html, page)
 
 
 def _load(names: Sequence[str], bare: Bare) -> list[Model]:

@@ -40,6 +40,12 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 beginning.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write all of a file that is at `path` once it is whole; raises EdgecamError if that cannot be."""
+    with whole_file(path) as file, told_of(path):
+        file.write(data)
+
+
 @contextmanager
 def told_of(path: Path) -> Iterator[None]:
     """In the block a file is written to that will be called `path`; raises EdgecamError if it cannot be."""

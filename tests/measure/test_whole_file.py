@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.errors import EdgecamError
-from edgecam.measure.whole_file import told_of, whole_file
-
-
-def write(path: Path, content: bytes = b"new") -> None:
-    """As a command writes."""
-    with whole_file(path) as file, told_of(path):
-        file.write(content)
+from edgecam.measure.whole_file import whole_file, write_whole
 
 
 def test_what_was_there_is_replaced_in_the_end(tmp_path: Path) -> None:
@@ -36,7 +30,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     (tmp_path / ".page.html.part").symlink_to("/dev/full")
     with pytest.raises(EdgecamError, match=r"page\.html: cannot be written \(No space left"):
-        write(path)
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -60,7 +54,7 @@ def test_what_is_broken_off_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(EdgecamError, match=r"page\.html: cannot be written .*; name a file in a folder of"):
-        write(tmp_path / "gone" / "page.html")
+        write_whole(tmp_path / "gone" / "page.html", b"new")
 
 
 def test_a_link_stays_one(tmp_path: Path) -> None:
@@ -68,7 +62,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     link = tmp_path / "page.html"
     link.symlink_to(tmp_path / "there" / "page.html")
-    write(link)
+    write_whole(link, b"new")
     assert link.is_symlink()
     assert (tmp_path / "there" / "page.html").read_bytes() == b"new"
 
@@ -80,7 +74,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()))
     reader.start()
-    write(pipe)
+    write_whole(pipe, b"new")
     reader.join()
     assert found == [b"new"]
     assert pipe.is_fifo()
