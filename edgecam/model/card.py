@@ -6,7 +6,6 @@ The format of `card.yaml` is described in docs/models.md; it is versioned and ch
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -147,14 +146,14 @@ def read_card(path: Path) -> Card:
 
 def _name(fields: Fields) -> str:
     name = fields.text("name")
-    if any(unicodedata.category(character) == "Cc" for character in name):
-        raise fields.error("name", f"expected text without control characters, found {name!r}")
+    if len(name.splitlines()) > 1:
+        raise fields.error("name", f"expected one line, found {name!r}")
     return name
 
 
 def _file_name(fields: Fields, default: str | None = None) -> str:
     name = fields.text("file", default)
-    if Path(name).name != name or name == ".." or "\0" in name:
+    if Path(name).name != name or name == "..":
         raise fields.error("file", f"expected a file name inside the model directory, found {name!r}")
     return name
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from edgecam.errors import ModelError
-from edgecam.model.text_file import read_text_file
+from edgecam.model.text_file import find_command, read_text_file
 
 # The groups of ImageNet's classes have 11 kB.
 _MOST_BYTES = 1_000_000
@@ -95,6 +95,8 @@ class Fields:
         value = self._value(key)
         if not isinstance(value, str) or not value.strip():
             raise self._expected(key, "text", value)
+        if find_command(value) is not None:
+            raise self._expected(key, "text without control characters", value)
         return value.strip()
 
     def integer(self, key: str, default: int | None = None, *, least: int = 0) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecam.errors import ModelError
-from edgecam.model.text_file import read_text_file
+from edgecam.model.text_file import find_command, read_text_file
 
 BACKGROUND = "background"
 """What output 0 is called when the card has a background offset."""
@@ -34,6 +34,9 @@ def parse_labels(content: bytes, *, name: str) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ModelError(f"{name}:{line}: is not UTF-8 text; save it as UTF-8") from error
+    if (command := find_command(text)) is not None:
+        line = text.count("\n", 0, command) + 1
+        raise ModelError(f"{name}:{line}: has a control character, {text[command]!r}; take it out")
     # Only newlines end a line: a label may hold what str.splitlines takes for a line's end.
     labels = tuple(line.strip() for line in text.rstrip().split("\n"))
     if labels == ("",):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from edgecam.errors import ModelError
 from edgecam.model.flatbuffer import Buffer, Table
 from edgecam.model.labels import MOST_BYTES
+from edgecam.model.text_file import without_commands
 
 _IDENTIFIER = b"M001"
 _NORMALIZATION = 1
@@ -64,9 +65,9 @@ def read_metadata(block: memoryview, data: bytes, *, name: str) -> Metadata:
         for tensor in subgraph.tables(3)[:1]:
             labels_name = _labels_name(tensor.tables(6))
     return Metadata(
-        name=root.text(0),
-        description=root.text(1),
-        licence=root.text(5),
+        name=without_commands(root.text(0)),
+        description=without_commands(root.text(1)),
+        licence=without_commands(root.text(5)),
         mean=mean,
         std=std,
         labels=_archived(data, labels_name, name=name) if labels_name else None,

@@ -74,12 +74,14 @@ def recover_all(models: Path) -> list[Path]:
         The models that lie aside yet, as nothing can be written here.
     """
     left = []
-    for old in sorted((models / INCOMING).glob(f"*{_ASIDE}")):
-        place = models / old.name.removesuffix(_ASIDE)
-        if place.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        elif recovered(place) == old:
-            left.append(old)
+    # What cannot be looked at is told by those who want more of it.
+    with contextlib.suppress(OSError):
+        for old in sorted((models / INCOMING).glob(f"*{_ASIDE}")):
+            place = models / old.name.removesuffix(_ASIDE)
+            if place.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            elif recovered(place) == old:
+                left.append(old)
     return left
 
 

@@ -1,11 +1,26 @@
-"""The small text files of a model: card, labels, groups. What lies in their place may be anything."""
+"""The small text files of a model: card, labels, groups. In their place, and in them, may be anything."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
+
+# ESC and the like: all control characters but white space.
+_COMMANDS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+
+
+def find_command(text: str) -> int | None:
+    """Where in a text the first character is that could command a terminal, as it is shown on one."""
+    found = _COMMANDS.search(text)
+    return None if found is None else found.start()
+
+
+def without_commands(text: str) -> str:
+    """The same text, without the characters that could command a terminal."""
+    return _COMMANDS.sub("", text)
 
 
 def read_text_file(path: Path, *, most_bytes: int) -> bytes:

@@ -17,7 +17,8 @@ from edgecam.errors import ModelError, UsageError
 from edgecam.model import pull as pulling
 from edgecam.model.add import Told
 from edgecam.model.card import read_card
-from edgecam.model.labels import MOST_BYTES, read_labels
+from edgecam.model.labels import MOST_BYTES, parse_labels, read_labels
+from edgecam.model.replacement import recover_all
 from edgecam.model.staging import check_name, copy_file, discard, locked, publish, staged, withdraw
 from edgecam.model.store import list_models, load_model
 from edgecam.model.text_file import read_text_file
@@ -72,7 +73,7 @@ def test_groups_that_are_a_pipe_are_a_fault_of_that_model_alone(models: Path) ->
     assert "groups.yaml: cannot be read: it is no file" in str(listing.fault)
 
 
-@pytest.mark.parametrize("name", ["..", "../pets/model.tflite", "/etc/passwd", '"a\\0b"', "."])
+@pytest.mark.parametrize("name", ["..", "../pets/model.tflite", "/etc/passwd", "."])
 @pytest.mark.parametrize("key", ["file: {}", "twins: {{coral: {{file: {}, sha256: {digest}}}}}"])
 def test_a_card_names_no_file_outside_its_folder(models: Path, key: str, name: str) -> None:
     """Whichever of its files."""
@@ -83,13 +84,42 @@ def test_a_card_names_no_file_outside_its_folder(models: Path, key: str, name: s
         load_model(models / "pets")
 
 
-def test_a_name_does_not_command_the_terminal(models: Path) -> None:
-    """It goes into messages, logs and MQTT."""
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("name", "a\\e[31mred", "name: expected text without control characters"),
+        ("name", "a\\nb", "name: expected one line"),
+        ("file", "a\\0b", "file: expected text without control characters"),
+        ("licence", "a\\x9b31mred", "licence: expected text without control characters"),
+    ],
+)
+def test_a_card_does_not_command_the_terminal(models: Path, key: str, value: str, said: str) -> None:
+    """Its words go into tables, messages, logs and MQTT."""
     card = models / "pets" / "card.yaml"
-    words = [line for line in card.read_text(encoding="utf-8").splitlines() if not line.startswith("name:")]
-    card.write_text("\n".join([*words, 'name: "a\\e[31mred"', ""]), encoding="utf-8")
-    with pytest.raises(ModelError, match="name: expected text without control characters"):
+    words = [line for line in card.read_text(encoding="utf-8").splitlines() if not line.startswith(f"{key}:")]
+    card.write_text("\n".join([*words, f'{key}: "{value}"', ""]), encoding="utf-8")
+    with pytest.raises(ModelError, match=said):
         load_model(models / "pets")
+
+
+def test_a_label_does_not_command_the_terminal_either() -> None:
+    """Any other character may be in one."""
+    with pytest.raises(ModelError, match=r"list:2: has a control character, '\\x1b'"):
+        parse_labels(b"cat\nd\x1b[31mog\n", name="list")
+    assert parse_labels("Käfer, 猫\u00a0\u200e\tx\n".encode(), name="list") == ("Käfer, 猫\u00a0\u200e\tx",)
+
+
+def test_a_store_that_cannot_be_looked_into_hides_no_other(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that came with edgecam are listed all the same."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "glob", refuse)
+        assert recover_all(models) == []
 
 
 def test_a_name_leaves_room_for_what_lies_beside_it(tmp_path: Path) -> None:
