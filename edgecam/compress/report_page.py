@@ -91,6 +91,8 @@ def _making(steps: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
 def _origin(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, pictures in report["pictures"].items():
         yield f"{name} pictures", f"{pictures['count']}, sha256 {pictures['sha256']}"
+    for name, digest in report.get("weights", {}).items():
+        yield f"weights of {name}", f"sha256 {digest}"
     yield "versions", ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     timing = report["timing"]
     yield "timing", f"{timing['rounds']} rounds of {timing['seconds']:g} s, threads: {timing['threads']}"

@@ -40,6 +40,7 @@ class RealWorkshop:
 
     Raises:
         SourceError: the pictures cannot be used.
+        ModelError: a file of weights cannot be read.
     """
 
     def __init__(self, loaded: LoadedRecipe, prove: Prove) -> None:
@@ -54,6 +55,12 @@ class RealWorkshop:
         }
         for name, paths in self._unlabelled.items():
             check_apart(paths, self._test, what=f"the unlabelled pictures of {name}")
+        # A file at the same path may be another one tomorrow.
+        self._weights = {
+            name: digest_of(loaded.folder / step.transfer.weights)
+            for name, step in recipe.steps.items()
+            if step.transfer is not None and step.transfer.weights is not None
+        }
         self._test_is_readable = False
 
     def left_out(self) -> Iterator[str]:
@@ -62,11 +69,12 @@ class RealWorkshop:
             yield from left_out(pictures)
 
     def facts(self) -> dict[str, Any]:
-        """What every result depends on: `pictures` and `versions`."""
+        """What every result depends on: `pictures`, `versions`, and `weights` if the recipe names files."""
         pictures = {"train": _identity(self._train), "test": _identity(self._test)}
         for name, paths in self._unlabelled.items():
             pictures[f"unlabelled of {name}"] = {"count": len(paths), "sha256": digest_of_pictures(paths)}
-        return {"pictures": pictures, "versions": versions()}
+        weights = {"weights": self._weights} if self._weights else {}
+        return {"pictures": pictures, **weights, "versions": versions()}
 
     def make(self, job: Job, folder: Path, told: Told) -> tuple[str, ...]:
         """As `Workshop.make`."""
