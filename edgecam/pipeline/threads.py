@@ -22,6 +22,9 @@ class Crew:
         """Start a thread; the event is set when its work is done.
 
         It is a daemon: a driver that hangs in a read must not keep the process from leaving.
+
+        Raises:
+            RuntimeError: there can be no more threads.
         """
         done = Event()
 
@@ -35,8 +38,9 @@ class Crew:
 
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = Thread(target=guarded, name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        # Only then: one that could not be started cannot be waited for.
+        self._threads.append(thread)
         return done
 
     def join(self, *, timeout_s: float) -> None:
