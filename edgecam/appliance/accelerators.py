@@ -12,8 +12,11 @@ _DEVICES = {
     "ethosu*": "Arm Ethos-U NPU",
     "galcore": "VeriSilicon NPU",
     "fastrpc-cdsp*": "Qualcomm DSP",
-    "accel/accel*": "kernel accelerator (Mesa Teflon, Intel NPU)",
 }
+# Of those that share a kind of node with others, the kernel's driver tells what they are.
+_KERNEL_OTHERS = {"intel_vpu": "Intel NPU", "amdxdna": "AMD NPU", "qaic": "Qualcomm Cloud AI card"}
+_KERNEL = "NPU with a driver in Mesa"
+_ETNAVIV = "Vivante NPU or GPU (etnaviv)"
 
 
 def find_accelerators(root: Path = Path("/")) -> list[str]:
@@ -26,7 +29,18 @@ def find_accelerators(root: Path = Path("/")) -> list[str]:
     usb = (root / "sys/bus/usb/devices").glob("*")
     if any((_read(device / "idVendor"), _read(device / "idProduct")) in _CORAL_USB for device in usb):
         found.append("Coral Edge TPU (USB)")
-    return found
+    found += [
+        _KERNEL_OTHERS.get(driver, _KERNEL) for driver in sorted(_drivers(root, "accel/accel*", "accel"))
+    ]
+    if "etnaviv" in _drivers(root, "dri/renderD*", "drm"):
+        found.append(_ETNAVIV)
+    return list(dict.fromkeys(found))
+
+
+def _drivers(root: Path, nodes: str, kind: str) -> set[str]:
+    """Of these nodes in `dev`, as sysfs has them; `driver` of one that it does not show."""
+    shown = root / "sys/class" / kind
+    return {(shown / node.name / "device/driver").resolve().name for node in (root / "dev").glob(nodes)}
 
 
 def _read(path: Path) -> str:

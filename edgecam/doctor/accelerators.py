@@ -14,8 +14,11 @@ from edgecam.inference.presence import find_library
 
 LOAD_S = 10.0
 DEADLINE_S = LOAD_S * len(DELEGATES)
-# Devices that no delegate reaches, but an engine.
-_ENGINES = {"Hailo NPU": "hailo"}
+# Devices that no delegate of the table is looked for by, and what reaches them.
+_REACHED_BY = {
+    "Hailo NPU": "it runs models of its own, by engine: hailo",
+    "Intel NPU": "used where a model names it, by delegate: openvino",
+}
 _VULKAN = ("libvulkan.so.1",)
 
 
@@ -31,10 +34,9 @@ def look(delegates: tuple[Delegate, ...] = DELEGATES, root: Path = Path("/")) ->
     known = {device for delegate in delegates for device in delegate.devices}
     for device in plugged_in:
         if device not in known:
-            engine = _ENGINES.get(device)
             text = f"{device} is there, and edgecam knows no delegate for it; models run on the CPU"
-            if engine is not None:
-                text = f"{device} is there; it runs models of its own, by engine: {engine} (docs/engines.md)"
+            if device in _REACHED_BY:
+                text = f"{device} is there; {_REACHED_BY[device]} (docs/engines.md)"
             yield Finding(Area.ACCELERATORS, "other", Verdict.SKIPPED, text)
 
 

@@ -55,7 +55,7 @@ DELEGATES = (
     ),
     Delegate(
         name="teflon",
-        devices=("kernel accelerator (Mesa Teflon, Intel NPU)",),
+        devices=("NPU with a driver in Mesa", "Vivante NPU or GPU (etnaviv)"),
         libraries=("/usr/lib/teflon/libteflon.so", "libteflon.so"),
         get_library="sudo apt install mesa-teflon-delegate (64-bit ARM, trixie or bookworm-backports)",
         suits="int8 or uint8 convolutional models, quantized per tensor",

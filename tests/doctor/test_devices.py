@@ -306,9 +306,45 @@ def test_of_openvino_it_is_said_whether_this_python_has_it(
     assert (absent.verdict, there.verdict) == (Verdict.SKIPPED, Verdict.SKIPPED)
 
 
+def give_driver(machine: Path, node: str, driver: str) -> None:
+    """A node with this driver of the kernel's, as dev and sysfs show it."""
+    (machine / "dev" / node).parent.mkdir(parents=True, exist_ok=True)
+    (machine / "dev" / node).touch()
+    driver_folder = machine / "sys/bus/platform/drivers" / driver
+    driver_folder.mkdir(parents=True)
+    device = machine / "sys/class" / node.replace("dri/", "drm/") / "device"
+    device.mkdir(parents=True)
+    (device / "driver").symlink_to(driver_folder)
+
+
+@pytest.mark.parametrize(
+    ("node", "driver", "said"),
+    [
+        ("accel/accel0", "rocket", "NPU with a driver in Mesa is there; none of"),
+        ("dri/renderD128", "etnaviv", "Vivante NPU or GPU (etnaviv) is there; none of"),
+        (
+            "accel/accel0",
+            "intel_vpu",
+            "Intel NPU is there; used where a model names it",
+        ),
+        ("accel/accel0", "amdxdna", "AMD NPU is there, and edgecam knows no delegate for it"),
+        ("dri/renderD128", "i915", "neither device nor library is there"),
+    ],
+)
+def test_npus_that_share_a_kind_of_node_are_told_apart_by_their_drivers(
+    machine: Path, node: str, driver: str, said: str
+) -> None:
+    """Who has an Intel NPU is not told to install Mesa's delegate; a Vivante has no node of its own."""
+    give_driver(machine, node, driver)
+    teflon = find_delegate("teflon")
+    assert teflon is not None
+    *_, found = accelerators.look((teflon,), machine)
+    assert found.found.startswith(said)
+
+
 def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> None:
     """The names in the table are those of the search."""
-    for name in ("apex_0", "ethosu0", "galcore", "fastrpc-cdsp", "accel/accel0"):
+    for name in ("apex_0", "ethosu0", "galcore", "fastrpc-cdsp"):
         path = machine / "dev" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -316,6 +352,8 @@ def test_each_device_of_the_table_is_one_that_is_looked_for(machine: Path) -> No
     usb.mkdir(parents=True)
     (usb / "idVendor").write_text("1a6e\n")
     (usb / "idProduct").write_text("089a\n")
+    give_driver(machine, "accel/accel0", "rocket")
+    give_driver(machine, "dri/renderD128", "etnaviv")
     known = {device for delegate in DELEGATES for device in delegate.devices}
     assert known == set(find_accelerators(machine))
 

@@ -18,7 +18,7 @@ from edgecam.model.card import Card, InputCard, OutputCard, OutputKind, Twin
 from edgecam.model.model import Model
 
 CORAL = "Coral Edge TPU (USB)"
-TEFLON = "kernel accelerator (Mesa Teflon, Intel NPU)"
+TEFLON = "NPU with a driver in Mesa"
 
 
 @pytest.fixture
