@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.evaluation.pictures import PictureSet, read_picture_set, read_pixels
+from edgecam.model.digests import digest_of
 
 _MOST_LINES = 5
+_APART = "keep them apart: accuracy on pictures that were learnt says nothing"
 
 
 def read_apart(
     train: Path, test: Path, *, labels: Sequence[str] | None = None
 ) -> tuple[PictureSet, PictureSet]:
-    """List both; none is opened.
+    """List both, and see that they have nothing in common.
 
     Args:
         train: class folders or a CSV.
@@ -41,14 +44,18 @@ def check_apart(learnt: Iterable[Path], shown: PictureSet, *, what: str) -> None
         what: what the first are called in a message.
 
     Raises:
-        SourceError: they share a file, by whatever way it comes.
+        SourceError: they share a file, by whatever way it comes, or one is a copy of another.
     """
-    shared = {path.resolve() for path in learnt} & {path.resolve() for path in paths_of(shown)}
+    learnt, tested = list(learnt), paths_of(shown)
+    shared = {path.resolve() for path in learnt} & {path.resolve() for path in tested}
     if shared:
-        raise SourceError(
-            f"{min(shared)}: is among {what} and those for testing; keep them apart: "
-            "accuracy on pictures that were learnt says nothing"
-        )
+        raise SourceError(f"{min(shared)}: is among {what} and those for testing; {_APART}")
+    refuse(
+        [
+            f"{path}: is a copy of {other}, which is among {what}; {_APART}"
+            for path, other in _copies(tested, learnt)
+        ]
+    )
 
 
 def check_readable(pictures: PictureSet) -> None:
@@ -97,6 +104,19 @@ def left_out(pictures: PictureSet) -> list[str]:
 def _first(lines: Sequence[str]) -> list[str]:
     more = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], *([f"and {more} more like these"] if more > 0 else [])]
+
+
+def _copies(some: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Files that hold the same; only those of a length that others have, too, are read."""
+    by_bytes: dict[int, list[Path]] = {}
+    for path in filter(Path.is_file, others):
+        by_bytes.setdefault(path.stat().st_size, []).append(path)
+    by_digest = cache(lambda size_bytes: {digest_of(path): path for path in by_bytes[size_bytes]})
+    for path in filter(Path.is_file, some):
+        if (size_bytes := path.stat().st_size) in by_bytes:
+            other = by_digest(size_bytes).get(digest_of(path))
+            if other is not None:
+                yield path, other
 
 
 def _fault(path: Path) -> str | None:

@@ -112,10 +112,11 @@ def test_a_network_from_scratch_learns_for_longer_by_itself(
 
 
 def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
-    """Nor when they come by another way; what is apart is read with the same labels."""
-    for path in ("a/cat/1.png", "a/dog/2.png", "b/dog/3.png"):
+    """Nor when they come by another way, or as copies; what is apart is read with the same labels."""
+    for path in ("a/cat/1.png", "a/dog/2.png", "b/dog/3.png", "d/dog/5.png", "d/dog/6.png"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
+        (tmp_path / path).write_text(f"as long as {path}", encoding="utf-8")
+    (tmp_path / "d" / "dog" / "6.png").write_bytes((tmp_path / "a" / "cat" / "1.png").read_bytes())
     (tmp_path / "c" / "cat").mkdir(parents=True)
     (tmp_path / "c" / "cat" / "4.png").symlink_to(tmp_path / "a" / "cat" / "1.png")
 
@@ -124,6 +125,9 @@ def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
     assert learnt.labels == shown.labels == ("cat", "dog")
     with pytest.raises(SourceError, match="is among the pictures for training and those for testing"):
         read_apart(tmp_path / "a", tmp_path / "c")
+    with pytest.raises(SourceError, match=r"d/dog/6\.png: is a copy of .*a/cat/1\.png, which") as caught:
+        read_apart(tmp_path / "a", tmp_path / "d")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(
