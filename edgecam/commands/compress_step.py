@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from edgecam.compress.picture_sets import check_apart, check_readable, left_out,
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.compress.report_words import scaled
+from edgecam.compress.successor import new_place
 from edgecam.errors import EdgecamError, ModelError, UsageError
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.model.graph import read_graph
@@ -73,7 +74,7 @@ def do_step(
     # By a recipe's rules, in which a teacher has a name.
     step = single_step(kind, settings if teacher is None else {**settings, "teacher": "teacher"})
     unlabelled = Path(settings["unlabelled"]) if "unlabelled" in settings else None
-    place = _place(wanted, unlabelled)
+    place = _place(wanted, unlabelled, [path for path in (model, teacher) if path is not None])
     require_compress()
     pictures, shown = _pictures(wanted, None if model is None else _labels(model), unlabelled)
     with teller() as told:
@@ -111,11 +112,13 @@ def learning(
     }  # fmt: skip
 
 
-def _place(wanted: Wanted, unlabelled: Path | None) -> Path:
-    """Where the model will lie."""
+def _place(wanted: Wanted, unlabelled: Path | None, models: Sequence[Path]) -> Path:
+    """Where the model will lie: not where one of those is that it is made of and compared with."""
     if wanted.max_loss_points is not None and wanted.test is None:
         raise UsageError("--max-loss-points: accuracy is measured on test pictures; give --test")
     check_apart_from(wanted.out, wanted.pictures, wanted.test, unlabelled)
+    for model in models:
+        new_place(model, wanted.out, force=wanted.force)
     return check_free(wanted.out.parent, wanted.out.name, force=wanted.force)
 
 

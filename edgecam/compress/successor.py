@@ -28,7 +28,7 @@ def new_place(model: Path, out: Path, *, force: bool) -> Path:
         UsageError: something else is there, or `model` itself.
     """
     # By the folder, not its name: case may not count.
-    if out.exists() and out.samefile(model):
+    if out.exists() and model.exists() and out.samefile(model):
         raise UsageError(f"{out}: is the very model that this is made of; give another --out")
     return check_free(out.parent, out.name, force=force)
 

@@ -96,6 +96,17 @@ def test_unlabelled_pictures_are_no_test_either(sets: Path) -> None:
         do_step("distil", {"unlabelled": str(sets / "own")}, wanted, teacher=sets / "teacher")
 
 
+@pytest.mark.parametrize("given", ["model", "teacher"])
+def test_a_model_does_not_take_the_place_of_what_it_is_made_of(sets: Path, given: str) -> None:
+    """It would be compared with itself, and have lost nothing whatever it lost."""
+    (sets / "base").mkdir()
+    (sets / "base" / "card.yaml").touch()
+    wanted = Wanted(pictures=sets / "train", out=sets / "base", force=True)
+    models = {"model": sets / "other", "teacher": sets / "other", given: sets / "base"}
+    with pytest.raises(UsageError, match="is the very model that this is made of"):
+        do_step("distil", {}, wanted, **models)
+
+
 def test_a_limit_of_loss_needs_pictures_to_measure_it_on(sets: Path) -> None:
     """Else it would be kept by nobody."""
     wanted = Wanted(pictures=sets / "train", out=sets / "model", max_loss_points=1)
