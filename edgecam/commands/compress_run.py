@@ -86,7 +86,7 @@ def _report(
     from edgecam.compress.latency import measure_latencies
     from edgecam.compress.network_model import history_of
     from edgecam.compress.plot import draw
-    from edgecam.compress.publishing import publish_model
+    from edgecam.compress.publishing import left_behind, publish_model
     from edgecam.compress.report import make_report
     from edgecam.compress.report_page import render_page
     from edgecam.compress.workshop import MODEL_FOLDER
@@ -110,6 +110,8 @@ def _report(
     for name, place in places.items():
         history = history_of(places[recipe.network_of(name)])
         publish_model(place, loaded.out / "models", report, name, history=history)
+    for old in left_behind(loaded.out / "models", report):
+        told.say(f"{old}: is of an earlier run, and the report does not tell of it")
     svg = draw(report, loaded.out / PLOT)
     (loaded.out / PAGE).write_text(render_page(report, svg), encoding="utf-8")
     text = json.dumps(report, indent=2, allow_nan=False)

@@ -55,6 +55,17 @@ def publish_model(
     return place
 
 
+def left_behind(models: Path, report: Mapping[str, Any]) -> list[Path]:
+    """Model directories of this recipe that its report does not tell of: an earlier run made them.
+
+    Args:
+        models: the folder of model directories.
+        report: of the recipe.
+    """
+    told = {f"{report['recipe']}_{entry['name']}" for entry in report["steps"]}
+    return [place for place in sorted(models.glob(f"{report['recipe']}_*")) if place.name not in told]
+
+
 def lineage(report: Mapping[str, Any], step: str) -> list[Mapping[str, Any]]:
     """All steps that led to one, teachers among them, in their order; that one is the last."""
     by_name = {entry["name"]: entry for entry in report["steps"]}

@@ -18,7 +18,7 @@ from edgecam.commands.compress_run import run_recipe
 from edgecam.commands.compress_step import Wanted, do_step
 from edgecam.compress import extra
 from edgecam.compress.picture_sets import read_apart
-from edgecam.compress.publishing import lineage
+from edgecam.compress.publishing import left_behind, lineage
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.errors import SourceError, UnusableError, UsageError
@@ -222,3 +222,12 @@ def test_a_model_descends_from_its_teachers_too() -> None:
     names = [step["name"] for step in lineage({"steps": steps}, "pupil_int8")]
 
     assert names == ["large", "small", "pupil", "pupil_int8"]
+
+
+def test_models_of_an_earlier_run_are_not_taken_for_results(tmp_path: Path) -> None:
+    """A recipe that stops early, or has other steps now, finds models of which its report is silent."""
+    for name in ("birds_base", "birds_small", "fish_base"):
+        (tmp_path / name).mkdir()
+    assert left_behind(tmp_path, {"recipe": "birds", "steps": [{"name": "base"}]}) == [
+        tmp_path / "birds_small"
+    ]
