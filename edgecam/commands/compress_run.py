@@ -91,6 +91,7 @@ def _report(
     from edgecam.compress.report_page import render_page
     from edgecam.compress.workshop import MODEL_FOLDER
     from edgecam.measure.machine import describe_machine
+    from edgecam.measure.whole_file import write_whole
 
     recipe = loaded.recipe
     places = {name: folder_of(work, name, recipe.seeds[0]) / MODEL_FOLDER for name in outcome.results}
@@ -113,9 +114,9 @@ def _report(
     for old in left_behind(loaded.out / "models", report):
         told.say(f"{old}: is of an earlier run, and the report does not tell of it")
     svg = draw(report, loaded.out / PLOT)
-    (loaded.out / PAGE).write_text(render_page(report, svg), encoding="utf-8")
+    write_whole(loaded.out / PAGE, render_page(report, svg).encode())
     text = json.dumps(report, indent=2, allow_nan=False)
-    (loaded.out / REPORT).write_text(text + "\n", encoding="utf-8")
+    write_whole(loaded.out / REPORT, f"{text}\n".encode())
     return report
 
 

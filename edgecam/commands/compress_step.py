@@ -20,7 +20,7 @@ from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.compress.report_words import scaled
 from edgecam.compress.successor import new_place
-from edgecam.errors import EdgecamError, ModelError, UsageError
+from edgecam.errors import EdgecamError, UsageError
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.model.graph import read_graph
 from edgecam.model.staging import check_free, discard, staged
@@ -76,7 +76,7 @@ def do_step(
     unlabelled = Path(settings["unlabelled"]) if "unlabelled" in settings else None
     place = _place(wanted, unlabelled, [path for path in (model, teacher) if path is not None])
     require_compress()
-    pictures, shown = _pictures(wanted, None if model is None else _labels(model), unlabelled)
+    pictures, shown = _pictures(wanted, None if model is None else load_model(model).labels, unlabelled)
     with teller() as told:
         _look_at(pictures, shown, told)
         _check_writable(place)
@@ -120,12 +120,6 @@ def _place(wanted: Wanted, unlabelled: Path | None, models: Sequence[Path]) -> P
     for model in models:
         new_place(model, wanted.out, force=wanted.force)
     return check_free(wanted.out.parent, wanted.out.name, force=wanted.force)
-
-
-def _labels(model: Path) -> tuple[str, ...]:
-    if not model.is_dir():
-        raise ModelError(f"{model}: no such model directory")
-    return load_model(model).labels
 
 
 def _pictures(
