@@ -72,7 +72,13 @@ def _text(detail: ErrorDetails, path: Path, root: Schema | None) -> str:
         return f"expected at most {detail['ctx']['max_length']} characters, got {len(got)}"
     if detail["type"] in ("too_short", "too_long") and not got:
         return f"expected at least one entry, got {shown(got)}"
-    return f"expected {_expected(path, root)}, got {shown(got)}"
+    return f"expected {_expected(path, root)}, got {shown(got)}{_hint(got, path, root)}"
+
+
+def _hint(got: Any, path: Path, root: Schema | None) -> str:
+    """How to write what YAML takes for true or false, where a text may stand."""
+    takes_text = isinstance(got, bool) and "a text" in expected(schema_at(path, root)).split(", or ")
+    return f'; as a text it is written in quotes: "{shown(got)}"' if takes_text else ""
 
 
 def _expected(path: Path, root: Schema | None) -> str:

@@ -228,6 +228,20 @@ mqtt:
     ]
 
 
+def test_whoever_means_a_text_that_yaml_takes_for_true_is_told_of_quotes(config: Write) -> None:
+    """Libraries have options whose value is the word; where no text may stand, quotes would not help."""
+    found = problems(
+        config("models: {m: {path: x, delegate: armnn, delegate_options: {fast: true}, threads: false}}\n")
+    )
+    assert found == [
+        (
+            "config.yaml:1:59: models.m.delegate_options.fast: expected a text, or a whole number, or "
+            'a number, got true; as a text it is written in quotes: "true"'
+        ),
+        "config.yaml:1:72: models.m.threads: expected a whole number from 1 to 64, or auto, got false",
+    ]
+
+
 def test_a_camera_may_only_name_a_model_that_is_there(config: Write) -> None:
     """Each wrong name is told, with the names that exist."""
     found = problems(
