@@ -18,13 +18,15 @@ from edgecam.config.source import hide_credentials, parse_source
 from edgecam.config.tree import dotted
 from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.model.store import find_model
-from edgecam.pipeline.assembly import assemble
+from edgecam.pipeline.assembly import Plan, assemble
+from edgecam.pipeline.delegation import vain_wishes
 
 
 def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False) -> None:
     """Print every value with its origin; credentials in URLs are shown as `***`.
 
-    Also looks whether the broker's password can be read, the models can be used, and the labels exist.
+    Also looks whether the broker's password can be read, the models can be used, and the labels exist; what
+    can be used and comes to nothing is a warning.
 
     Args:
         path: the file; None: as `load_config` finds it.
@@ -38,19 +40,21 @@ def check(path: Path | None, *, sets: Sequence[str] = (), as_json: bool = False)
     """
     path = find_config(path, environ=os.environ)
     try:
-        loaded = verified(path, sets=sets, environ=os.environ)
+        loaded, warnings = verified(path, sets=sets, environ=os.environ)
     except (ConfigError, ModelError) as error:
         if as_json:
-            _print_json(None, error.problems)
+            _print_json(None, problems=error.problems)
         else:
             # The fault counts more than these words, where stderr takes none.
             with contextlib.suppress(OSError):
                 _say(path, "")
         raise
     if as_json:
-        _print_json(loaded, [])
+        _print_json(loaded, warnings=warnings)
         return
     _print_values(loaded)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     _say(path, "no problems")
 
 
@@ -64,8 +68,12 @@ def _say(path: Path | None, verdict: str) -> None:
         print(remark, file=sys.stderr)
 
 
-def verified(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]) -> LoadedConfig:
+def verified(
+    path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[str, str]
+) -> tuple[LoadedConfig, Sequence[Problem]]:
     """The configuration, once all that it names was looked up: files, models, labels and groups.
+
+    Beside it what `run` puts up with, and the user may not have meant.
 
     Args:
         path: the file; None: as `load_config` finds it.
@@ -81,8 +89,13 @@ def verified(path: Path | None, *, sets: Sequence[str] = (), environ: Mapping[st
     problems = [*_faults_of_broker(loaded, environ), *_missing_files(loaded)]
     if problems:
         raise ConfigError(problems)
-    assemble(loaded)
-    return loaded
+    return loaded, list(_vain_wishes(loaded, assemble(loaded)))
+
+
+def _vain_wishes(loaded: LoadedConfig, plan: Plan) -> Iterator[Problem]:
+    for name, model in plan.models.items():
+        for key, text in vain_wishes(loaded.config.models[name], model):
+            yield loaded.problem(("models", name, key), text)
 
 
 def _faults_of_broker(loaded: LoadedConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -128,15 +141,20 @@ def _print_values(loaded: LoadedConfig) -> None:
         print(f"{key:{key_width}}  {value:{value_width}}  {origin}")
 
 
-def _print_json(loaded: LoadedConfig | None, problems: Sequence[Problem]) -> None:
+def _print_json(
+    loaded: LoadedConfig | None, *, problems: Sequence[Problem] = (), warnings: Sequence[Problem] = ()
+) -> None:
     answer = {
         "config": None if loaded is None else _masked(loaded.config.model_dump(mode="json")),
         "origins": {} if loaded is None else dict(loaded.origins),
-        "problems": [
-            {"where": problem.where, "path": problem.path, "text": problem.text} for problem in problems
-        ],
+        "problems": [_problem_json(problem) for problem in problems],
+        "warnings": [_problem_json(warning) for warning in warnings],
     }
     print(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _problem_json(problem: Problem) -> dict[str, str]:
+    return {"where": problem.where, "path": problem.path, "text": problem.text}
 
 
 def _masked(value: Any) -> Any:

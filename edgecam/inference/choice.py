@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam.errors import ModelError
-from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, get_twin, use_of
+from edgecam.inference.delegates import DELEGATES, Delegate, DelegateUse, find_delegate, get_twin, use_of
 from edgecam.inference.presence import find_library
 from edgecam.model.digests import digest_of
 from edgecam.model.model import Model
@@ -96,6 +96,12 @@ def unsuited(model: Model, *, dtype: str, plugged_in: Collection[str]) -> list[t
     return [(name, why) for name, why in whys if why]
 
 
+def lacks_twin(name: str, model: Model) -> str:
+    """Why a delegate that is named cannot run a model for want of its twin; empty: it may."""
+    delegate = find_delegate(name)
+    return "" if delegate is None or not delegate.twin else _fault_of_twin(delegate, model)
+
+
 def _is_prepared_for(delegate: Delegate, model: Model, dtype: str) -> bool:
     """The model has a twin for it, and its library is installed."""
     is_there = bool(delegate.twin) and find_library(delegate.libraries) is not None
@@ -104,9 +110,13 @@ def _is_prepared_for(delegate: Delegate, model: Model, dtype: str) -> bool:
 
 def _unsuited(delegate: Delegate, model: Model, dtype: str) -> str:
     """Why the model does not suit it; empty: it does."""
-    choice = _chosen(use_of(delegate.name, {}), model)
     if not delegate.twin:
         return "" if dtype in delegate.dtypes else f"the model takes {dtype}; use one of {delegate.suits}"
+    return _fault_of_twin(delegate, model)
+
+
+def _fault_of_twin(delegate: Delegate, model: Model) -> str:
+    choice = _chosen(use_of(delegate.name, {}), model)
     if not choice.sha256:
         return f"the card names no twin for it; {get_twin(delegate.name, choice.model.name)}"
     is_it = _sha256(choice.model) == choice.sha256

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgecam.appliance.accelerators import find_accelerators
 from edgecam.config.schema import ModelConfig
 from edgecam.inference.child_process import Order
-from edgecam.inference.choice import AUTO, CPU, Choice, Wish, choose
+from edgecam.inference.choice import AUTO, CPU, Choice, Wish, choose, lacks_twin
 from edgecam.inference.delegates import find_delegate
 from edgecam.inference.engine import Engine
 from edgecam.inference.engines import TFLITE
@@ -42,6 +42,13 @@ def strange_wishes(config: ModelConfig, model: Model) -> Iterator[tuple[str, str
         )
     if config.delegate_options and not is_named:
         yield "delegate_options", "expected none unless delegate names the one that they are for"
+
+
+def vain_wishes(config: ModelConfig, model: Model) -> Iterator[tuple[str, str]]:
+    """What can be meant and comes to nothing as things are, since the CPU will serve: the key, and why."""
+    why = lacks_twin(config.delegate, model)
+    if why:
+        yield "delegate", f"the CPU will serve in the place of {config.delegate}: {why}"
 
 
 def with_delegate(

@@ -106,6 +106,32 @@ def test_a_model_that_cannot_be_used_is_in_the_json_answer_at_its_place(
     assert (problem["where"], problem["path"]) == ("--set", "models.default.path")
 
 
+@pytest.mark.parametrize("delegate", ["coral", "ethosu"])
+def test_a_delegate_that_has_no_twin_of_the_model_is_a_warning(
+    config: Path, capsys: pytest.CaptureFixture[str], delegate: str
+) -> None:
+    """The accelerator would never run: told with the remedy, though the CPU serves and nothing is refused."""
+    sets = [f"models.default.delegate={delegate}"]
+    check(config, sets=sets)
+    warning, verdict = capsys.readouterr().err.splitlines()
+    said = f"warning: --set: models.default.delegate: the CPU will serve in the place of {delegate}: "
+    assert warning.startswith(said + "the card names no twin for it; put one there as model_")
+    assert verdict == f"{config.absolute()}: no problems"
+    check(config, sets=sets, as_json=True)
+    answer = validate(capsys.readouterr().out)
+    assert answer["problems"] == []
+    assert [found["path"] for found in answer["warnings"]] == ["models.default.delegate"]
+
+
+@pytest.mark.parametrize("delegate", ["auto", "cpu", "hexagon", "./libnpu.so"])
+def test_a_delegate_that_needs_no_twin_is_no_warning(
+    config: Path, capsys: pytest.CaptureFixture[str], delegate: str
+) -> None:
+    """It may be plugged in or installed yet, and would serve then."""
+    check(config, sets=[f"models.default.delegate={delegate}"], as_json=True)
+    assert validate(capsys.readouterr().out)["warnings"] == []
+
+
 @pytest.mark.parametrize("sets", [[], ["budget_ms=x"]], ids=["sound", "wrong"])
 def test_whoever_checks_another_file_than_the_services_is_told_once(
     config: Path,

@@ -12,7 +12,7 @@ import pytest
 
 from edgecam.config.schema import ModelConfig
 from edgecam.inference import choice, presence
-from edgecam.inference.choice import Wish, choose, unsuited, why_not
+from edgecam.inference.choice import Wish, choose, lacks_twin, unsuited, why_not
 from edgecam.inference.delegates import DELEGATES, Delegate, find_delegate
 from edgecam.model.card import Card, InputCard, OutputCard, OutputKind, Twin
 from edgecam.model.model import Model
@@ -52,6 +52,12 @@ def with_twin(model: Model, content: bytes, *, said: bytes | None = None) -> Mod
 def everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """All libraries are installed."""
     monkeypatch.setattr(choice, "find_library", lambda names: names[0])
+
+
+def test_a_twin_that_is_there_as_the_card_says_is_lacked_by_nobody(model: Model) -> None:
+    """Else `check` would warn of a delegate that can serve; an older file would be refused."""
+    assert lacks_twin("coral", with_twin(model, b"for the Edge TPU")) == ""
+    assert "fetch it again" in lacks_twin("coral", with_twin(model, b"old", said=b"new"))
 
 
 @pytest.mark.usefixtures("everything")
