@@ -6,6 +6,8 @@ from edgecam.cli_options import (
     AsJson,
     BenchCompare,
     BenchConfig,
+    BenchDelegate,
+    BenchDelegateOptions,
     BenchEngines,
     BenchFps,
     BenchHtml,
@@ -37,6 +39,8 @@ def bench(
     engines: BenchEngines = False,
     images: BenchImages = None,
     onnx: BenchOnnx = None,
+    delegate: BenchDelegate = None,
+    delegate_options: BenchDelegateOptions = None,
     pipeline: BenchPipeline = False,
     config: BenchConfig = None,
     sets: Sets = None,
@@ -51,10 +55,14 @@ def bench(
 ) -> None:
     """Measure a model, or the whole pipeline, on this machine; or compare two results."""
     from edgecam.commands import bench as command
+    from edgecam.commands import bench_options as options
     from edgecam.commands.classify import load_classifier
 
     of_model: dict[str, object] = {"--labels": labels, "--mean": mean, "--std": std, "--threads": threads}
-    of_engines: dict[str, object] = {"--engines": engines or None, "--images": images, "--onnx": onnx}
+    of_engines: dict[str, object] = {
+        "--engines": engines or None, "--images": images, "--onnx": onnx,
+        "--delegate": delegate, "--delegate-option": delegate_options,
+    }  # fmt: skip
     of_pipeline: dict[str, object] = {
         "--config": config, "--set": sets, "--fps": fps, "--size": size, "--load": load or None,
     }  # fmt: skip
@@ -74,7 +82,7 @@ def bench(
             output,
             config=config,
             sets=sets or (),
-            size_px=command.parse_size(size) if size else None,
+            size_px=options.parse_size(size) if size else None,
             fps=fps,
             rounds=rounds,
             seconds=seconds or 5.0,
@@ -88,11 +96,12 @@ def bench(
         mean=numbers(mean, "--mean"),
         std=numbers(std, "--std"),
     )
-    counts = command.parse_threads(threads) if threads else None
+    counts = options.parse_threads(threads) if threads else None
     turns = command.Turns(rounds=rounds, seconds=seconds or 1.0)
     if engines:
         refuse({"--html": html}, "is not for --engines")
-        command.bench_all_engines(loaded, output, turns, threads=counts, onnx=onnx, images=images)
+        wish = options.parse_wish(delegate, delegate_options or ())
+        command.bench_all_engines(loaded, output, turns, threads=counts, onnx=onnx, images=images, wish=wish)
         return
     refuse(of_engines, "is for --engines alone; give that too")
     command.bench_one_model(loaded, output, turns, threads=counts)

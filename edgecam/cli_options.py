@@ -91,6 +91,24 @@ BenchOnnx = Annotated[
     typer.Option(help="With --engines: the same network for ONNX Runtime.", show_default="beside the model"),
 ]
 
+BenchDelegate = Annotated[
+    str | None,
+    typer.Option(
+        "--delegate",
+        help="With --engines: also this one, by its name or its library's path.",
+        metavar="NAME|PATH",
+    ),
+]
+
+BenchDelegateOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--delegate-option",
+        help="What its library is told: device=usb:0. May be given again.",
+        metavar="KEY=VALUE",
+    ),
+]
+
 BenchConfig = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="With --pipeline: your cameras, models and broker."),

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from edgecam.capture.images import list_pictures
 from edgecam.commands.bench_view import show_comparison, show_report
 from edgecam.errors import UsageError
+from edgecam.inference.choice import Wish
 from edgecam.measure.compare import Comparison, compare
 from edgecam.measure.engines_bench import bench_engines, engines_report
 from edgecam.measure.machine import usable_cores
@@ -28,10 +29,10 @@ from edgecam.measure.plots import Plot, model_plots, pipeline_plots
 from edgecam.measure.result_file import read_report
 from edgecam.measure.setting import Setting, pattern_setting, user_setting
 from edgecam.measure.whole_file import write_whole
+from edgecam.model.graph import is_tflite
 from edgecam.model.model import Model
 from edgecam.model.store import find_model
 
-_MOST_THREADS = 64
 _ENGINE_THREADS = (1, 2)
 
 
@@ -86,6 +87,7 @@ def bench_all_engines(
     threads: Sequence[int] | None,
     onnx: Path | None,
     images: Path | None,
+    wish: Wish | None = None,
 ) -> None:
     """Measure a model in every engine that is installed here, each in a process of its own.
 
@@ -96,14 +98,17 @@ def bench_all_engines(
         threads: of LiteRT; None: 1 and 2.
         onnx: the same network for ONNX Runtime; None: the file beside the model's.
         images: a picture or a folder of some, on which best classes are compared; None: they are not.
+        wish: a delegate to be tried beside those that are here; None: no other.
 
     Raises:
-        UsageError: there is no such ONNX file.
+        UsageError: there is no such ONNX file, or the model is not for delegates.
         EngineError: no engine runs the model.
         SourceError: there are no pictures.
     """
     if onnx is not None and not onnx.is_file():
         raise UsageError(f"--onnx: {onnx}: no such file; name the same network's .onnx")
+    if wish is not None and not is_tflite(model.path):
+        raise UsageError(f"--delegate: {model.path}: delegates are for .tflite files")
     pictures = [] if images is None else list_pictures(images, shown=str(images))
     with _progress_bar() as progress:
         run = bench_engines(
@@ -114,6 +119,7 @@ def bench_all_engines(
             rounds=turns.rounds,
             seconds=turns.seconds,
             progress=progress,
+            wish=wish,
         )
     _put_out(engines_report(run), list, output)
 
@@ -177,22 +183,6 @@ def compare_results(before: Path, after: Path, *, as_json: bool) -> None:
     for warning in comparison.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     show_comparison(comparison)
-
-
-def parse_threads(text: str) -> list[int]:
-    """`1,2,4`, each once and in order; raises UsageError."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= _MOST_THREADS for part in parts):
-        raise UsageError(f"--threads: expected numbers from 1 to {_MOST_THREADS} such as 1,2,4, got {text!r}")
-    return sorted({int(part) for part in parts})
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`640x480`; raises UsageError."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004 - two sides
-        raise UsageError(f"--size: expected WIDTHxHEIGHT such as 640x480, got {text!r}")
-    return int(parts[0]), int(parts[1])
 
 
 def _setting(

@@ -65,7 +65,7 @@ def choose(wish: Wish, model: Model, *, dtype: str, plugged_in: Collection[str])
     if wish.delegate == CPU:
         return None
     if wish.delegate != AUTO:
-        return _chosen(use_of(wish.delegate, wish.options or {}), model)
+        return chosen(wish, model)
     for delegate in DELEGATES:
         why = why_not(delegate, model, dtype=dtype, plugged_in=plugged_in)
         if not why:
@@ -76,6 +76,15 @@ def choose(wish: Wish, model: Model, *, dtype: str, plugged_in: Collection[str])
     # Somebody means to have it: it may be plugged in yet, or come up after us when the machine starts.
     awaited = next((delegate for delegate in DELEGATES if _is_prepared_for(delegate, model, dtype)), None)
     return None if awaited is None else _chosen(use_of(awaited.name, {}), model)
+
+
+def chosen(wish: Wish, model: Model) -> Choice:
+    """The delegate that a wish names, there or not.
+
+    Raises:
+        ValueError: it names none.
+    """
+    return _chosen(use_of(wish.delegate, wish.options or {}), model)
 
 
 def why_not(delegate: Delegate, model: Model, *, dtype: str, plugged_in: Collection[str]) -> str:

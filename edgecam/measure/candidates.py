@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgecam.appliance.accelerators import find_accelerators
-from edgecam.inference.choice import Wish, choose, why_not
+from edgecam.inference.choice import Wish, chosen, lacks_twin, why_not
 from edgecam.inference.contract import check_twin
 from edgecam.inference.delegates import DELEGATES, Delegate
 from edgecam.inference.engines import engine_for, engine_names, plug_in_names, seen_by
@@ -27,7 +28,7 @@ class Absent:
 
 
 def candidates_for(
-    model: Model, *, onnx: Path | None, threads: Sequence[int]
+    model: Model, *, onnx: Path | None, threads: Sequence[int], wish: Wish | None = None
 ) -> tuple[list[Candidate], list[Absent]]:
     """All engines for a model, the first of them the one that the others are compared with.
 
@@ -36,6 +37,7 @@ def candidates_for(
         onnx: the same network for ONNX Runtime; None: the twin in the card, or the file beside the model's
             with the ending `.onnx`.
         threads: numbers of threads for the engine that edgecam takes by itself.
+        wish: a delegate to be tried whether it seems to be there or not; None: only those that are.
 
     Raises:
         EngineError: there is none for such a file.
@@ -58,10 +60,13 @@ def candidates_for(
         found.append(Candidate("onnx", file=file.resolve()))
     else:
         absent.append(Absent("onnx", f"there is no {file.name}; name the same network's file with --onnx"))
-    for delegate in DELEGATES:
-        candidate, why = _on_delegate(delegate, model)
+    tries = {one.name: partial(_on_delegate, one, model) for one in DELEGATES}
+    if wish is not None:
+        tries[wish.delegate] = partial(_on_named, wish, model)
+    for name, attempt in tries.items():
+        candidate, why = attempt()
         if candidate is None:
-            absent.append(Absent(delegate.name, why))
+            absent.append(Absent(name, why))
         else:
             found.append(candidate)
     return [*found, Candidate("tflm"), *plug_ins], absent
@@ -85,10 +90,16 @@ def model_for(model: Model, candidate: Candidate) -> Model:
 
 def _on_delegate(delegate: Delegate, model: Model) -> tuple[Candidate | None, str]:
     """The candidate, or why there is none; whether one that has to be named is there, only trying tells."""
-    plugged_in, dtype = find_accelerators(), read_graph(model.path).inputs[0].dtype
-    why = why_not(delegate, model, dtype=dtype, plugged_in=plugged_in) if delegate.automatic else ""
-    choice = None if why else choose(Wish(delegate.name), model, dtype=dtype, plugged_in=plugged_in)
-    if choice is None:
+    dtype = read_graph(model.path).inputs[0].dtype
+    if delegate.automatic and (why := why_not(delegate, model, dtype=dtype, plugged_in=find_accelerators())):
         return None, why
+    return _on_named(Wish(delegate.name), model)
+
+
+def _on_named(wish: Wish, model: Model) -> tuple[Candidate | None, str]:
+    """The same for what somebody named: nothing but a twin that is missing is known beforehand."""
+    if why := lacks_twin(wish.delegate, model):
+        return None, why
+    choice = chosen(wish, model)
     engine = engine_for(model.path) if choice.use.engine == "litert" else choice.use.engine
     return Candidate(engine, delegate=choice.use, file=choice.model.resolve()), ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecam.appliance.board import board_stats
 from edgecam.errors import EngineError, ModelError
+from edgecam.inference.choice import Wish
 from edgecam.measure.candidates import Absent, candidates_for, model_for
 from edgecam.measure.figures import figures_json, percentiles_ms
 from edgecam.measure.machine import describe_machine
@@ -65,6 +66,7 @@ def bench_engines(
     rounds: int,
     seconds: float,
     progress: Progress,
+    wish: Wish | None = None,
 ) -> EnginesRun:
     """Measure all engines in turn, each in a process of its own.
 
@@ -76,11 +78,12 @@ def bench_engines(
         rounds: how often each engine has its turn; every other round goes backwards.
         seconds: of each turn.
         progress: told before each step.
+        wish: a delegate to be tried beside those that are here; None: no other.
 
     Raises:
         EngineError: not one of them runs the model.
     """
-    candidates, absent = candidates_for(model, onnx=onnx, threads=threads)
+    candidates, absent = candidates_for(model, onnx=onnx, threads=threads, wish=wish)
     total = len(candidates) * (rounds + 1 + bool(pictures))
     before = board_stats()
     with ExitStack() as processes:

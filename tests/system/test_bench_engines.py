@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from make_tiny_onnx import make_onnx
+from moody_delegate import MoodyDelegate
 from program import PHOTOS, edgecam
 from tiny_engine import install
 
@@ -70,9 +71,50 @@ def test_an_engine_that_aborts_spoils_no_other(tiny: ModuleType, tmp_path: Path)
     assert "Traceback" not in done.err
 
 
+def test_a_delegate_of_the_users_own_is_in_the_table_with_what_it_ran(
+    tmp_path: Path, conforms: Conforms
+) -> None:
+    """Named by its library's path from here: what the interpreter gave it, and whether it is right."""
+    MoodyDelegate(tmp_path)
+    options = ("--delegate", "./libmoody.so", "--delegate-option", f"control={tmp_path / 'mood'}")
+    done = edgecam("bench", "--engines", *options, "--images", PHOTOS, *FEW, "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    conforms("bench", report)
+    (facts,) = [part["facts"] for part in report["parts"] if part["facts"]["delegate"] == "external"]
+    assert (facts["delegated"], facts["operators"]) == (9, 60)
+    assert (facts["agreed"], facts["compared"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("mood", "why"),
+    [("refuse", "the delegate external refuses"), ("abort", "it ends its process (SIGABRT)")],
+)
+def test_a_delegate_of_the_users_own_that_does_not_work_says_why(tmp_path: Path, mood: str, why: str) -> None:
+    """Its options reach it; what it does costs the others nothing."""
+    moody = MoodyDelegate(tmp_path)
+    moody.tell(mood)
+    options = ("--delegate", moody.library, "--delegate-option", f"control={moody.control}")
+    done = edgecam("bench", "--engines", *options, *FEW)
+    assert done.code == 0, done.err
+    assert f"not measured: external: {why}" in done.out
+    assert "/cpu x1" in done.out
+
+
+def test_a_delegate_that_is_named_and_lacks_a_twin_says_how_to_get_one(model: Path) -> None:
+    """Rather than that no device is plugged in, or that a file cannot be opened."""
+    done = edgecam("bench", model, "--engines", "--delegate", "coral", *FEW)
+    assert "not measured: coral: the card names no twin for it; put one there" in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--delegate", "coral"), "--delegate is for --engines alone"),
+        (("--engines", "--delegate", "corl"), "--delegate: expected auto, cpu, coral"),
+        (("--engines", "--delegate", "cpu"), "--delegate: expected a delegate's name or its library's path"),
+        (("--engines", "--delegate-option", "a=b"), "--delegate-option is for --delegate; give that too"),
+        (("--engines", "--delegate", "coral", "--delegate-option", "a"), "expected KEY=VALUE"),
         (("--images", "."), "--images is for --engines alone"),
         (("--engines", "--html", "page.html"), "--html is not for --engines"),
         (("--engines", "--onnx", "nowhere.onnx"), "--onnx: nowhere.onnx: no such file"),
