@@ -16,6 +16,7 @@ from program import PHOTOS, edgecam
 from tiny_engine import install
 
 Conforms = Callable[[str, Any], None]
+RANGE = ("--mean", "128", "--std", "128")
 FEW = ("--threads", "1", "--rounds", "2", "--seconds", "0.1")
 
 
@@ -31,9 +32,7 @@ def model(tiny: ModuleType, tmp_path: Path) -> Path:
 
 def test_every_engine_is_measured_or_told_why_not(model: Path, conforms: Conforms) -> None:
     """Each in its own process, the same pictures, the same answers; what is absent says so in one line."""
-    done = edgecam(
-        "bench", model, "--mean", "128", "--std", "128", "--engines", "--images", PHOTOS, *FEW, "--json"
-    )
+    done = edgecam("bench", model, *RANGE, "--engines", "--images", PHOTOS, *FEW, "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
     conforms("bench", report)
@@ -90,12 +89,14 @@ def test_a_delegate_of_the_users_own_is_in_the_table_with_what_it_ran(
     ("mood", "why"),
     [("refuse", "the delegate external refuses"), ("abort", "it ends its process (SIGABRT)")],
 )
-def test_a_delegate_of_the_users_own_that_does_not_work_says_why(tmp_path: Path, mood: str, why: str) -> None:
+def test_a_delegate_of_the_users_own_that_does_not_work_says_why(
+    model: Path, tmp_path: Path, mood: str, why: str
+) -> None:
     """Its options reach it; what it does costs the others nothing."""
     moody = MoodyDelegate(tmp_path)
     moody.tell(mood)
     options = ("--delegate", moody.library, "--delegate-option", f"control={moody.control}")
-    done = edgecam("bench", "--engines", *options, *FEW)
+    done = edgecam("bench", model, *RANGE, "--engines", *options, *FEW)
     assert done.code == 0, done.err
     assert f"not measured: external: {why}" in done.out
     assert "/cpu x1" in done.out
@@ -103,7 +104,8 @@ def test_a_delegate_of_the_users_own_that_does_not_work_says_why(tmp_path: Path,
 
 def test_a_delegate_that_is_named_and_lacks_a_twin_says_how_to_get_one(model: Path) -> None:
     """Rather than that no device is plugged in, or that a file cannot be opened."""
-    done = edgecam("bench", model, "--engines", "--delegate", "coral", *FEW)
+    done = edgecam("bench", model, *RANGE, "--engines", "--delegate", "coral", *FEW)
+    assert done.code == 0, done.err
     assert "not measured: coral: the card names no twin for it; put one there" in done.out
 
 
