@@ -7,12 +7,14 @@ import shutil
 import signal
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from program import Program, config_for, write_photos
-from reloads import BOX, notices, reload, start_until_ok, write
+from reloads import BOX, notices, reload, start_until_ok, wait_for_state, write
+from tiny_engine import install
 
 
 def _is_told_more_than(before: int, log: str) -> bool:
@@ -196,4 +198,35 @@ def test_a_model_that_is_not_there_yet_is_waited_for_if_the_file_ran_before(
     told = program.log.count("cannot start yet")
     with program:
         program.wait_log(lambda log: log.count("cannot start yet") > told)
+        assert program.stop()[0] == 0
+
+
+def test_an_engine_that_is_not_ready_yet_is_waited_for_if_the_file_ran_before(
+    tmp_path: Path, broker: Mosquitto, subscriber: Listener, tiny: ModuleType
+) -> None:
+    """A vendor's device comes up late. A file that never ran may name what never works: 69."""
+    ready = tmp_path / "ready"
+    install(
+        tmp_path / "site",
+        top="from pathlib import Path\n\nfrom edgecam.errors import EngineError",
+        opener=f"""if not Path({str(ready)!r}).exists():
+        raise EngineError("the abacus is not ready")
+    return Abacus()""",
+    )
+    config = config_for(broker.url, "pattern:", fps=10)
+    folder = tiny.write_folder(tmp_path / "pets", tiny.Tiny())
+    config["models"]["default"] = {"path": str(folder), "engine": "abacus"}
+    with Program(tmp_path, config, environ={"PYTHONPATH": str(tmp_path / "site")}) as program:
+        assert program.wait() == 69
+        ready.touch()
+        program.start()
+        start_until_ok(subscriber)
+        program.wait_log(lambda log: "kept as the last good one" in log)
+        assert program.stop()[0] == 0
+        ready.unlink()
+        subscriber.forget()
+        program.start()
+        wait_for_state(subscriber, lambda state: state["status"] == "error")
+        ready.touch()
+        start_until_ok(subscriber)
         assert program.stop()[0] == 0
