@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# So many names fit into a line.
+_FEW = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -21,16 +24,38 @@ class Threshold:
 
 
 class UnknownNameError(ValueError):
-    """A watched or ignored name is neither a label nor a group of the model."""
+    """Watched or ignored names are neither labels nor groups of the model."""
 
-    def __init__(self, name: str, known: Collection[str]) -> None:
-        """Say the name, and those that look like it."""
-        close = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=3)
-        by_lower = {k.lower(): k for k in known}
-        hint = " or ".join(f'"{by_lower[match]}"' for match in close)
-        remedy = f"; did you mean {hint}?" if hint else "; `edgecam models list --labels` shows them"
-        super().__init__(f'the model has no label or group "{name}"{remedy}')
-        self.name = name
+    def __init__(self, names: Sequence[str], known: Collection[str]) -> None:
+        """Args: all such names, and those that there are."""
+        super().__init__("; ".join(unknown(name, known) for name in names))
+        self.names = tuple(dict.fromkeys(names))
+        self.known = known
+
+
+def unknown(name: str, known: Collection[str], *, kind: str = "label or group", listed: str = "") -> str:
+    """The fault of a name that the model lacks, with those that look like it, else all if they are few.
+
+    Args:
+        name: as written.
+        known: the names that there are.
+        kind: of name.
+        listed: where they can be read; "": nowhere.
+    """
+    by_lower = {k.lower(): k for k in known}
+    close = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
+    remedy = ""
+    if close:
+        remedy = f"; did you mean {_quoted(close, ' or ')}?"
+    elif len(known) <= _FEW:
+        remedy = f"; it has {_quoted(known, ', ')}"
+    elif listed:
+        remedy = f"; what it has is in {listed}"
+    return f'the model has no {kind} "{name}"{remedy}'
+
+
+def _quoted(names: Collection[str], separator: str) -> str:
+    return separator.join(f'"{name}"' for name in names)
 
 
 class Watchlist:
@@ -58,15 +83,15 @@ class Watchlist:
             otherwise: Thresholds of labels that are not named.
 
         Raises:
-            UnknownNameError: A name is neither a label nor a group.
+            UnknownNameError: Names are neither labels nor groups; all of them at once.
         """
         members: dict[str, list[int]] = {}
         for index, label in enumerate(labels):
             members.setdefault(label, []).append(index)
         known = {**members, **{name: list(indices) for name, indices in groups.items()}}
-        for name in (*(watch or ()), *ignore):
-            if name not in known:
-                raise UnknownNameError(name, known)
+        unknown = [name for name in (*(watch or ()), *ignore) if name not in known]
+        if unknown:
+            raise UnknownNameError(unknown, known)
         default = otherwise or Threshold()
         wanted = watch or dict.fromkeys(members, default)
         ignored = set(ignore)

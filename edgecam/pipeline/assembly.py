@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,12 +10,12 @@ from edgecam.config.hours import ALWAYS, Schedule, parse_window
 from edgecam.config.loader import LoadedConfig
 from edgecam.config.schema import CameraConfig
 from edgecam.config.source import Source, parse_source
-from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
+from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist, unknown
 from edgecam.errors import ConfigError, ModelError, Problem
 from edgecam.inference.engines import seen_by, strange_engine
 from edgecam.inference.threads import ThreadChoice
 from edgecam.model.model import Model
-from edgecam.model.store import bare_model, find_model, load_model
+from edgecam.model.store import GROUPS_FILE, LABELS_FILE, bare_model, find_model, load_model
 from edgecam.pipeline.delegation import strange_wishes
 from edgecam.pipeline.lane import Rung
 from edgecam.pipeline.on_sensor import network_of, strange_networks
@@ -121,9 +120,8 @@ def _groups(
         keys = ("models", name, "groups", group)
         for label in labels:
             if label not in indices:
-                near = difflib.get_close_matches(label, indices, n=1)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
-                problems.append(loaded.problem(keys, f'the model has no label "{label}"{hint}'))
+                text = unknown(label, indices, kind="label", listed=_listed(model, LABELS_FILE))
+                problems.append(loaded.problem(keys, text))
         groups[group] = [index for label in labels for index in indices.get(label, [])]
     return groups
 
@@ -173,11 +171,11 @@ def _plan_rungs(
         try:
             watchlist = Watchlist(models[model].labels, groups[model], watch=watch, ignore=camera.ignore)
         except UnknownNameError as error:
-            keys = ("watch", error.name) if error.name in watch else ("ignore",)
-            text = str(error) if len(camera.model) == 1 else f"{model}: {error}"
-            problems.append(loaded.problem(("cameras", name, *keys), text))
-            return None
-        rungs.append(Rung(model, watchlist))
+            problems += _unknown_names(loaded, name, model, models[model], error)
+        else:
+            rungs.append(Rung(model, watchlist))
+    if len(rungs) < len(camera.model):
+        return None
     best = rungs[0]
     strange = [rung.model for rung in rungs if rung.watchlist.names != best.watchlist.names]
     if strange:
@@ -188,6 +186,25 @@ def _plan_rungs(
         problems.append(loaded.problem(("cameras", name, "model"), text))
         return None
     return tuple(rungs)
+
+
+def _unknown_names(
+    loaded: LoadedConfig, camera_name: str, model_name: str, model: Model, error: UnknownNameError
+) -> Iterator[Problem]:
+    """Each at the place where it was written; in a ladder with the name of the model that lacks it."""
+    camera = loaded.config.cameras[camera_name]
+    of_model = "" if len(camera.model) == 1 else f"{model_name}: "
+    listed = _listed(model, LABELS_FILE, GROUPS_FILE)
+    for name in error.names:
+        keys = ("watch", name) if name in camera.watch else ("ignore", list(camera.ignore).index(name))
+        text = f"{of_model}{unknown(name, error.known, listed=listed)}"
+        yield loaded.problem(("cameras", camera_name, *keys), text)
+
+
+def _listed(model: Model, *files: str) -> str:
+    """Those of a model's files that are there: a bare model has none."""
+    paths = (model.path.with_name(file) for file in files)
+    return " and ".join(str(path) for path in paths if path.is_file())
 
 
 def _policy(loaded: LoadedConfig, camera: CameraConfig, *, live: bool) -> Policy:

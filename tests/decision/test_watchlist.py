@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist
+from edgecam.decision.watchlist import Threshold, UnknownNameError, Watchlist, unknown
 
 LABELS = ["tabby", "tiger cat", "beagle", "crane", "crane", "cup"]
 GROUPS = {"cat": [0, 1], "cup": [5], "animal": [0, 1, 2]}
@@ -47,12 +47,32 @@ def test_ignoring_a_group_ignores_its_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("Cat", '"cat"'), ("beegle", '"beagle"'), ("zebra crossing", "edgecam models list")]
+    ("name", "hint"),
+    [
+        ("Cat", '; did you mean "cat"?'),
+        ("beegle", '; did you mean "beagle"?'),
+        ("zebra crossing", '; it has "tabby", "tiger cat", "beagle", "crane", "cup", "cat", "animal"'),
+    ],
 )
 def test_an_unknown_name_is_refused_with_its_likeness(name: str, hint: str) -> None:
-    """A typing error in watch: must not become a sensor that never fires."""
-    with pytest.raises(UnknownNameError, match=hint):
+    """A typing error in watch: must not become a sensor that never fires; few names are told outright."""
+    with pytest.raises(UnknownNameError) as caught:
         Watchlist(LABELS, GROUPS, watch={name: Threshold()})
+    assert str(caught.value) == f'the model has no label or group "{name}"{hint}'
+
+
+def test_all_unknown_names_are_refused_at_once() -> None:
+    """Whoever mends one need not meet the next at another start."""
+    with pytest.raises(UnknownNameError) as caught:
+        Watchlist(LABELS, GROUPS, watch={"bus": Threshold(), "cup": Threshold()}, ignore=["taby", "bus"])
+    assert caught.value.names == ("bus", "taby")
+
+
+def test_of_many_names_it_is_told_where_they_stand() -> None:
+    """A thousand would bury the fault."""
+    many = [f"class {number}" for number in range(11)]
+    assert unknown("?", many, listed="labels.txt").endswith('"?"; what it has is in labels.txt')
+    assert unknown("?", many).endswith('"?"')
 
 
 def test_everything_may_be_ignored() -> None:

@@ -172,7 +172,8 @@ def test_check_finds_a_watched_name_that_no_model_knows(tmp_path: Path) -> None:
         "cameras:\n"
         "  main:\n"
         '    source: "pattern:"\n'
-        "    watch: {cat: {}, spacecraff: {}}\n"
+        "    watch: {cat: {}, spacecraff: {}, xylophonist: {}}\n"
+        "    ignore: [tabby, begle]\n"
         "models:\n"
         "  default: {groups: {mine: [tabby, begle]}}\n"
     )
@@ -183,10 +184,14 @@ def test_check_finds_a_watched_name_that_no_model_knows(tmp_path: Path) -> None:
         in done.err
     )
     assert 'did you mean "spacecraft"' in done.err
-    assert (
-        f'{path}:6:22: models.default.groups.mine: the model has no label "begle"; did you mean "beagle"?'
-        in done.err
-    )
+    [listed] = [line for line in done.err.splitlines() if "xylophonist" in line]
+    assert listed.startswith(f"{path}:4:38: cameras.main.watch.xylophonist: ")
+    files = listed.partition("; what it has is in ")[2].split(" and ")
+    assert [Path(file).name for file in files if Path(file).is_file()] == ["labels.txt", "groups.yaml"]
+    likeness = 'did you mean "beagle"'
+    ignored = f'{path}:5:21: cameras.main.ignore.1: the model has no label or group "begle"; {likeness}'
+    assert ignored in done.err
+    assert f'{path}:7:22: models.default.groups.mine: the model has no label "begle"; {likeness}' in done.err
 
 
 @pytest.mark.parametrize(
