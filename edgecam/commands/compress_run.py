@@ -70,7 +70,7 @@ def _do(loaded: LoadedRecipe, told: Teller) -> tuple[dict[str, Any], str | None]
     from edgecam.compress.workshop import RealWorkshop
 
     workshop = RealWorkshop(loaded, prove)
-    for line in workshop.left_out():
+    for line in workshop.words():
         told.say(line)
     facts = workshop.facts()
     work = loaded.out / "work"

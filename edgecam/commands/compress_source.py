@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from edgecam.commands.consoles import error_console
 from edgecam.commands.proving import prove
-from edgecam.compress.picture_sets import lies_among
+from edgecam.compress.picture_sets import above_sets, lies_among
 from edgecam.errors import EdgecamError, UsageError
 from edgecam.model.add import QUESTIONS, Told, add, unsaid
 from edgecam.model.card import DEFAULT_FILE
@@ -36,6 +36,14 @@ def check_apart_from(out: Path, *pictures: Path | None) -> None:
     for folder in pictures:
         if folder is not None and (fault := lies_among(out, folder)) is not None:
             raise UsageError(f"--out: {fault}")
+
+
+def check_class_folders(**given: Path | None) -> None:
+    """Raises UsageError: one of these, by its option, is the folder above the wanted one; None: not given."""
+    for option, folder in given.items():
+        part = "test" if option == "test" else "train"
+        if folder is not None and (fault := above_sets(folder, part)) is not None:
+            raise UsageError(f"--{option}: {fault}")
 
 
 @contextmanager

@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from edgecam.commands.compress_progress import Teller, teller
-from edgecam.commands.compress_source import check_apart_from
+from edgecam.commands.compress_source import check_apart_from, check_class_folders
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import find_pictures
 from edgecam.compress.chain import SLACK_POINTS
 from edgecam.compress.extra import require_compress
-from edgecam.compress.picture_sets import check_apart, check_readable, left_out, read_apart
+from edgecam.compress.picture_sets import (
+    check_apart,
+    check_learnable,
+    check_readable,
+    left_out,
+    read_apart,
+    tally,
+)
 from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.compress.report_words import scaled
@@ -126,16 +133,21 @@ def _pictures(
     wanted: Wanted, labels: tuple[str, ...] | None, unlabelled: Path | None
 ) -> tuple[PictureSet, PictureSet | None]:
     """What is learnt from, and what accuracy is measured on."""
+    check_class_folders(pictures=wanted.pictures, test=wanted.test)
     if wanted.test is None:
-        return read_picture_set(wanted.pictures, labels=labels), None
+        learnt, shown = read_picture_set(wanted.pictures, labels=labels), None
+        check_learnable(learnt, wanted.pictures)
+        return learnt, shown
     learnt, shown = read_apart(wanted.pictures, wanted.test, labels=labels)
+    check_learnable(learnt, wanted.pictures)
     if unlabelled is not None:
         check_apart(find_pictures(unlabelled, most=sys.maxsize), shown, what="the unlabelled pictures")
     return learnt, shown
 
 
 def _look_at(pictures: PictureSet, shown: PictureSet | None, told: Teller) -> None:
-    """Tell what is left out, and refuse test pictures that cannot be read, before anything is learnt."""
+    """Tell what is learnt and left out, and refuse test pictures that cannot be read, before it begins."""
+    told.say(tally(pictures))
     for line in left_out(pictures):
         told.say(line)
     if shown is not None:

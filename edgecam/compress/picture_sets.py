@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from edgecam.config.source import PICTURE_SUFFIXES
 from edgecam.errors import SourceError, UnreadableFrame
 from edgecam.evaluation.pictures import PictureSet, read_picture_set, read_pixels
 from edgecam.model.digests import digest_of
 
 _MOST_LINES = 5
+_MOST_CLASSES = 10
+_LEAST_CLASSES = 2
+_SETS = ("train", "training", "test", "testing", "val", "valid", "validation", "unlabelled", "unlabeled")
 _APART = "keep them apart: accuracy on pictures that were learnt says nothing"
 
 
@@ -91,6 +96,43 @@ def lies_among(place: Path, pictures: Path) -> str | None:
     return f"{place} lies among the pictures in {pictures}, and would be taken for some; name another"
 
 
+def above_sets(pictures: Path, part: str) -> str | None:
+    """Why a folder is none of class folders, if it looks like the one above several sets of them; else None.
+
+    Args:
+        pictures: what was given as class folders; a CSV is none.
+        part: which set is wanted: `train` or `test`.
+    """
+    if not pictures.is_dir():
+        return None
+    folders = sorted(folder for folder in pictures.iterdir() if folder.name.lower() in _SETS)
+    found = [folder for folder in folders if folder.is_dir() and _has_only_folders(folder)]
+    if not found:
+        return None
+    best = min(found, key=lambda folder: not folder.name.lower().startswith(part))
+    names = " and ".join(folder.name for folder in found)
+    return f"{pictures} looks like the folder above {names}, and not like one of class folders; give {best}"
+
+
+def check_learnable(pictures: PictureSet, path: Path) -> None:
+    """Raises SourceError: all are of one class, so that there is nothing to tell apart; `path`: of them."""
+    if len(pictures.labels) < _LEAST_CLASSES:
+        raise SourceError(
+            f"{path}: expected at least {_LEAST_CLASSES} classes, got {', '.join(pictures.labels)}; give "
+            "each a folder of pictures, and what is none of them one called other"
+        )
+
+
+def tally(pictures: PictureSet) -> str:
+    """How many of each class there are, so that a wrong folder is seen before it is learnt from."""
+    counts = Counter(picture.label for picture in pictures.pictures)
+    found = [(counts[index], label) for index, label in enumerate(pictures.labels)]
+    if len(found) <= _MOST_CLASSES:
+        return f"{len(found)} classes: {', '.join(f'{label} {count}' for count, label in found)}"
+    (least, few), (most, many) = min(found), max(found)
+    return f"{len(found)} classes, {len(pictures.pictures)} pictures: from {few} {least} to {many} {most}"
+
+
 def paths_of(pictures: PictureSet) -> list[Path]:
     """The files."""
     return [entry.path for entry in pictures.pictures]
@@ -117,6 +159,16 @@ def _copies(some: Iterable[Path], others: Iterable[Path]) -> Iterator[tuple[Path
             other = by_digest(size_bytes).get(digest_of(path))
             if other is not None:
                 yield path, other
+
+
+def _has_only_folders(folder: Path) -> bool:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return False
+    return any(entry.is_dir() for entry in entries) and not any(
+        entry.suffix.lower() in PICTURE_SUFFIXES for entry in entries if not entry.is_dir()
+    )
 
 
 def _fault(path: Path) -> str | None:

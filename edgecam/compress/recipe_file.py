@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgecam.compress.picture_sets import lies_among
+from edgecam.compress.picture_sets import above_sets, lies_among
 from edgecam.compress.recipe import Kind, PruneStep, Recipe, Step
 from edgecam.config.document import read_yaml
 from edgecam.config.explain import faults_of
@@ -126,6 +126,11 @@ def _loaded(path: Path, sets: Sequence[str], out: Path | None) -> LoadedRecipe:
         Fault(tree.place_of(("out",)), ("out",), among)
         for pictures in (train, test, *unlabelled_of(recipe, folder).values())
         if (among := lies_among(place, pictures)) is not None
+    ]
+    faults += [
+        Fault(tree.place_of(("pictures", part)), ("pictures", part), above)
+        for part, pictures in (("train", train), ("test", test))
+        if (above := above_sets(pictures, part)) is not None
     ]
     if faults:
         raise error_of(faults)

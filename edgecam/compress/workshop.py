@@ -12,7 +12,14 @@ from typing import Any
 from edgecam.compress.calibration import digest_of_pictures, find_pictures
 from edgecam.compress.chain import Job, Told
 from edgecam.compress.extra import versions
-from edgecam.compress.picture_sets import check_apart, check_readable, left_out, read_apart
+from edgecam.compress.picture_sets import (
+    check_apart,
+    check_learnable,
+    check_readable,
+    left_out,
+    read_apart,
+    tally,
+)
 from edgecam.compress.recipe_file import LoadedRecipe, unlabelled_of
 from edgecam.compress.results import Measured
 from edgecam.compress.steps import Maker, Order
@@ -45,6 +52,7 @@ class RealWorkshop:
 
     def __init__(self, loaded: LoadedRecipe, prove: Prove) -> None:
         self._train, self._test = read_apart(loaded.train, loaded.test)
+        check_learnable(self._train, loaded.train)
         recipe = loaded.recipe
         self._maker = Maker(
             self._train, folder=loaded.folder, licence=recipe.licence, origin=recipe.source, prove=prove
@@ -63,8 +71,9 @@ class RealWorkshop:
         }
         self._test_is_readable = False
 
-    def left_out(self) -> Iterator[str]:
-        """What is to be told of files among the pictures that are none."""
+    def words(self) -> Iterator[str]:
+        """What is to be told of the pictures: how many each class has, and of files that are none."""
+        yield tally(self._train)
         for pictures in (self._train, self._test):
             yield from left_out(pictures)
 

@@ -162,6 +162,16 @@ def test_results_do_not_lie_among_unlabelled_pictures(folder: Path) -> None:
     assert "lies among the pictures in own" in told
 
 
+def test_the_folder_above_the_sets_is_no_set(folder: Path) -> None:
+    """It would teach a network to tell test pictures from those for training."""
+    for name in ("things/Train/cat", "things/test/cat", "things/unlabelled"):
+        (folder / name).mkdir(parents=True)
+    (told,) = problems(folder, WHOLE, "pictures.train=things")
+    assert "pictures.train: " in told
+    assert "things looks like the folder above Train and test" in told
+    assert told.endswith("things/Train")
+
+
 @pytest.mark.parametrize("out", ["train", "train/deep/out", "./test/../train/x"])
 def test_results_do_not_lie_among_the_pictures(folder: Path, out: str) -> None:
     """The next run would take them for pictures, and go on with nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jsonschema
@@ -12,7 +14,9 @@ import pytest
 
 from edgecam.commands.compress_step import Wanted, do_step
 from edgecam.compress import extra
+from edgecam.compress.picture_sets import above_sets, tally
 from edgecam.errors import EdgecamError, ModelError, SourceError, UsageError
+from edgecam.evaluation.pictures import LabelledPicture, PictureSet
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "compress_step.schema.json"
 TINY = {"design": "micro_mobilenet", "side_px": 32, "width": 0.25, "epochs": 1}
@@ -51,6 +55,43 @@ def test_a_model_does_not_lie_among_the_pictures(sets: Path, out: str) -> None:
     """The next step would take it for a class without pictures."""
     with pytest.raises(UsageError, match=r"--out: .* lies among the pictures in"):
         train(sets, out=out)
+
+
+@pytest.mark.usefixtures("with_torch")
+@pytest.mark.parametrize(("option", "meant"), [("pictures", "train"), ("test", "test")])
+def test_the_folder_above_the_sets_is_no_set(sets: Path, option: str, meant: str) -> None:
+    """It would teach a network to tell test pictures from those for training."""
+    wanted = Wanted(pictures=sets / "train", test=sets / "test", out=sets.parent / "model")
+    wrong: Any = {option: sets}
+    with pytest.raises(UsageError, match=rf"--{option}: .* above test and train, .*; give .*/{meant}$"):
+        do_step("train", TINY, dataclasses.replace(wanted, **wrong))
+
+
+def test_a_class_may_be_called_train(sets: Path) -> None:
+    """Railways are seen, too: what has pictures itself is a class, and no set."""
+    (sets / "train" / "red").rename(sets / "own" / "red")
+    (sets / "own" / "red").rename(sets / "own" / "train")
+    assert above_sets(sets / "own", "train") is None
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_one_class_is_refused_with_its_folder(sets: Path) -> None:
+    """There is nothing to tell apart, and the user has to find where a class is missing."""
+    (sets / "train" / "red").rename(sets / "red")
+    with pytest.raises(SourceError, match=r"/train: expected at least 2 classes, got blue;"):
+        train(sets, test=None)
+
+
+def test_what_is_learnt_is_told_in_one_line() -> None:
+    """A wrong folder is seen by its classes; a thousand of them are no flood."""
+
+    def told(*counts: int) -> str:
+        labels = tuple(f"c{index}" for index in range(len(counts)))
+        found = [LabelledPicture(Path(), index) for index, count in enumerate(counts) for _ in range(count)]
+        return tally(PictureSet(Path(), labels, tuple(found)))
+
+    assert told(6, 0, 4) == "3 classes: c0 6, c1 0, c2 4"
+    assert told(9, *[5] * 10, 2) == "12 classes, 61 pictures: from c11 2 to c0 9"
 
 
 @pytest.mark.usefixtures("with_torch")

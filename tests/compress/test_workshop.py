@@ -68,7 +68,9 @@ def test_test_pictures_are_read_before_the_first_step(folder: Path) -> None:
     (folder / "test" / "dog" / "1.png").write_bytes(b"no picture")
     (folder / "test" / "dog" / "2.heic").touch()
     room = workshop(folder)
-    assert [Path(line.partition(":")[0]).name for line in room.left_out()] == ["2.heic"]
+    learnt, *others = room.words()
+    assert learnt == "2 classes: cat 1, dog 1"
+    assert [Path(line.partition(":")[0]).name for line in others] == ["2.heic"]
     step = load_recipe(folder / "recipe.yaml").recipe.steps["base"]
     with pytest.raises(SourceError, match=r"dog/1\.png: is not a picture"):
         room.make(Job("base", step, 1, None, None), folder / "job", lambda *_: None)
