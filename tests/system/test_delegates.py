@@ -21,6 +21,7 @@ from moody_delegate import MoodyDelegate
 from mosquitto import Mosquitto
 from mqtt_listener import Listener
 from program import Program, config_for
+from stalls import Stalls
 from stand_ins import until
 
 from edgecam.config.shipped import shipped_folder
@@ -125,7 +126,10 @@ def test_what_a_delegate_does_in_mid_stream_costs_no_frame_and_it_is_taken_back(
     mood: str,
 ) -> None:
     """Results go on from the CPU within two seconds; whoever looks is told who serves, and why."""
-    with box(tmp_path, broker, subscriber, "./libmoody.so", control=str(moody.control)) as running:
+    with (
+        Stalls() as stalls,
+        box(tmp_path, broker, subscriber, "./libmoody.so", control=str(moody.control)) as running,
+    ):
         before = running.serves(DELEGATE)
         model = running.model(lambda model: model["delegate"] == "external")
         assert (model["delegated"], model["operators"], model["fallback"]) == (9, 60, None)
@@ -141,7 +145,8 @@ def test_what_a_delegate_does_in_mid_stream_costs_no_frame_and_it_is_taken_back(
         conforms("notice", running.told("engine_back"))
         model = running.model(lambda model: model["delegate"] == "external")
         assert model["fallback"] is None
-        assert running.longest_gap_s() < 2
+        # The deadline is ten times what an inference takes; that grows where others keep edgecam waiting.
+        assert running.longest_gap_s() < 2 + 10 * stalls.longest_s
         conforms("info", running.bodies("info")[-1])
         assert_books_close(running)
         conforms("stats", running.bodies("stats")[-1])
