@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecam.cli_options import AsJson, Mean, Sets, Std, numbers
+from edgecam.cli_options import AsJson, Mean, Std, numbers
 from edgecam.cli_training import LEARNING, Force, Out, Side
 
 compress_app = typer.Typer(
@@ -16,6 +16,12 @@ compress_app = typer.Typer(
     rich_markup_mode=None,
 )
 
+RecipeSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Set one value: pictures.train=/data/train. May be given again.", metavar="KEY=VALUE"
+    ),
+]
 Pictures = Annotated[
     Path | None, typer.Option(help="A folder of pictures of what the camera will see.", metavar="FOLDER")
 ]
@@ -28,7 +34,7 @@ BareSource = Annotated[str | None, typer.Option(help="For a bare file: where the
 @compress_app.command("run")
 def compress_run(
     recipe: Annotated[Path, typer.Argument(help="A recipe: docs/compress.md.", metavar="RECIPE.yaml")],
-    sets: Sets = None,
+    sets: RecipeSets = None,
     *,
     out: Annotated[
         Path | None, typer.Option(help="The folder for results; default: the recipe's.", metavar="DIRECTORY")
@@ -67,13 +73,17 @@ def compress_quantize(
     scheme: Annotated[str, typer.Option(help="int8, int16x8, float16 or dynamic.")] = "int8",
     pictures: Pictures = None,
     count: Count = 200,
-    labelled: Annotated[
+    test: Annotated[
         Path | None,
-        typer.Option(help="Class folders, or a CSV `path,label`: both models are compared on these."),
+        typer.Option(
+            "--test",
+            "--labelled",
+            help="Class folders, or a CSV `path,label`: both models are compared on these.",
+        ),
     ] = None,
     max_loss_points: Annotated[
         float | None,
-        typer.Option(help="Refuse to lose more points of top-1 accuracy on labelled pictures."),
+        typer.Option(help="Refuse to lose more points of top-1 accuracy on the test pictures."),
     ] = None,
     min_agreement: Annotated[
         float | None,
@@ -97,7 +107,7 @@ def compress_quantize(
         scheme=scheme,
         pictures=pictures,
         most_pictures=count,
-        labelled=labelled,
+        labelled=test,
         min_agreement=min_agreement,
         max_loss_points=max_loss_points,
         bare=bare_told(labels, numbers(mean, "--mean"), numbers(std, "--std"), licence, source),

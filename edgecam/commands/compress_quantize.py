@@ -7,7 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecam.commands.compress_source import check_apart_from, model_folder, progress_told
+from edgecam.commands.compress_source import (
+    check_apart_from,
+    check_class_folders,
+    model_folder,
+    progress_told,
+)
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
 from edgecam.compress.quantization import Scheme
@@ -55,6 +60,7 @@ def compress_quantize(
     """
     chosen = _scheme(scheme)
     check_apart_from(out, pictures, labelled)
+    check_class_folders(test=labelled)
     if chosen.warning:
         print(chosen.warning, file=sys.stderr)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
@@ -91,7 +97,7 @@ def _lines(made: Quantized) -> Iterator[str]:
     calibrated = "; with the ranges that it learnt" if made.learnt else calibrated
     yield f"  {made.scheme}: {made.bytes / 1e6:.2f} MB, its float {made.float_bytes / 1e6:.2f} MB{calibrated}"
     if not made.compared_on:
-        yield "  not compared with its float: give --pictures or --labelled"
+        yield "  not compared with its float: give --pictures or --test"
         return
     yield f"  names the same class as its float on {made.same} of {made.compared_on} pictures"
     if made.top1 is not None and made.float_top1 is not None:

@@ -164,9 +164,9 @@ def top_classes(model: Model, pictures: Iterable[Path]) -> NDArray[np.int64]:
 
 def _check_demands(demands: Demands, pictures: Sequence[Path], labelled: PictureSet | None) -> None:
     if demands.max_loss_points is not None and labelled is None:
-        raise UsageError("the loss of accuracy is measured on labelled pictures; give --labelled")
+        raise UsageError("the loss of accuracy is measured on test pictures; give --test")
     if demands.min_agreement is not None and labelled is None and not pictures:
-        raise UsageError("the agreement is measured on pictures; give --pictures or --labelled")
+        raise UsageError("the agreement is measured on pictures; give --pictures or --test")
 
 
 def _float_file(model: Model) -> bytes:

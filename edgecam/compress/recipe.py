@@ -27,6 +27,9 @@ NETWORKS = frozenset({"train", "transfer", "prune", "distil", "qat"})
 """Kinds that make a network which others can go on from."""
 
 
+# The smallest networks that see something take some hundred thousand.
+_LEAST_MACS = 10_000
+_PERCENT = 100
 # Of the three targets of pruning.
 _ALL_BUT_ONE = 2
 
@@ -41,6 +44,16 @@ Name = Annotated[str, Field(max_length=60), AfterValidator(_check_name)]
 Points = Annotated[float, Field(ge=0, le=100)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+def _check_macs(macs: float) -> float:
+    if not 1 < macs < _LEAST_MACS:
+        return macs
+    meant = f"for {macs:g} % write {macs / 100:g}" if macs < _PERCENT else "for a half write 0.5"
+    raise ValueError(f"{macs:g} means {macs:g} multiply-accumulates, which is no network; {meant}")
+
+
+Macs = Annotated[float, Field(gt=0), AfterValidator(_check_macs)]
 
 
 class Learning(Block):
@@ -88,7 +101,7 @@ class PruneStep(Learning):
     With `sparsity`, single weights go instead, which makes an archive smaller and nothing else.
     """
 
-    macs: Annotated[float, Field(gt=0)] | None = None
+    macs: Macs | None = None
     """Multiply-accumulates that may be left: up to 1 a share of those before, above that their number."""
     ms: Annotated[float, Field(gt=0)] | None = None
     """Milliseconds that one inference may take as int8, on this machine or by `measure_with`."""

@@ -26,6 +26,7 @@ from edgecam.evaluation.pictures import read_picture_set
 
 WHY = "the extra compress is not installed: scripts/check-compress runs this"
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+FIFTY = "50 means 50 multiply-accumulates, which is no network; for 50 % write 0.5"
 RECIPE = """\
 name: birds
 pictures: {train: train, test: test}
@@ -135,6 +136,7 @@ def test_pictures_that_were_learnt_are_no_test(tmp_path: Path) -> None:
     [
         ("prune", {"macs": 0.3, "ms": 2}, "expected one of --macs, --ms and --sparsity"),
         ("prune", {"macs": -1}, "--macs: expected a number above 0, got -1"),
+        ("prune", {"macs": 50}, f"--macs: {FIFTY}"),
         ("train", {"side_px": 8}, "--side: expected a whole number from 16 to 512, got 8"),
         ("qat", {"learning_rate": 0.0}, "--learning-rate: expected a number above 0, at most 10, got 0.0"),
     ],

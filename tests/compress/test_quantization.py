@@ -237,8 +237,8 @@ def test_more_loss_than_allowed_leaves_nothing_behind(
 @pytest.mark.parametrize(
     ("pictures", "demands", "words"),
     [
-        ("*.jpg", Demands(max_loss_points=1), "give --labelled"),
-        ("*.none", Demands(min_agreement=0.9), "give --pictures or --labelled"),
+        ("*.jpg", Demands(max_loss_points=1), "give --test"),
+        ("*.none", Demands(min_agreement=0.9), "give --pictures or --test"),
         ("*.none", None, "int8 has to be calibrated; give --pictures"),
     ],
 )

@@ -107,6 +107,7 @@ ABOVE = "stands above; expected one of base"
         ("    from: base\n", "", "11:3: steps.pruned.from", "this key is missing; expected one of base"),
         ("r: base}", "r: x}", "17:14: steps.student.distil.teacher", f'no step "x" {ABOVE}, pruned'),
         ("from: student_int8", "from: student", "22:5: steps.student_c.from", NO_WAY),
+        ("macs: 0.3", "macs: 400", "14:13: steps.pruned.prune.macs", "which is no network; for a half"),
         ("macs: 0.3", "macs: 0.3, ms: 2", "14:5: steps.pruned.prune", ONE_TARGET),
         ("quantize:", "qat:\n    tiny:", "18:3: steps.student_int8", f"one of {DEEDS}, got qat and tiny"),
         ("base:\n", "base:\n    from: x\n", "10:5: steps.base.from", "train goes on from no other step"),
