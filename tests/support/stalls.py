@@ -1,4 +1,4 @@
-"""How long this machine keeps a process waiting that wants next to nothing: tests of time must allow for it."""
+"""How long this machine keeps a process waiting that wants next to nothing: tests of time allow for it."""
 
 from __future__ import annotations
 
