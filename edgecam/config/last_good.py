@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -58,6 +59,14 @@ def keep_last_good(path: Path, text: str) -> bool:
     finally:
         os.close(folder)
     return True
+
+
+def kept_since(path: Path) -> str:
+    """When the text that is there was kept, in UTC, for people; `unknown`: there is none."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(" ", "seconds")
+    except OSError:
+        return "unknown"
 
 
 def count_start(kept: Path, text: str) -> int:

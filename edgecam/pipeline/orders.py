@@ -115,46 +115,45 @@ class OrderBook:
 
     def ended(self) -> None:
         """This start has come through, or has ended in order: neither hung nor crashed. Never raises."""
-        if self._kept is not None:
-            forget_starts(self._kept)
+        if self.kept is not None:
+            forget_starts(self.kept)
 
     def keep(self, orders: Orders) -> None:
         """These were good. Never raises."""
         if not orders.are_proven:
             self.ended()
-        if self._kept is None or self._sets:
+        if self.kept is None or self._sets:
             # What the command line put on top may be what was good of it.
             return
         try:
-            if keep_last_good(self._kept, orders.loaded.text):
-                log.info("configuration kept as the last good one path=%s", self._kept)
+            if keep_last_good(self.kept, orders.loaded.text):
+                log.info("configuration kept as the last good one path=%s", self.kept)
         except OSError as error:
-            log.warning(
-                "last good configuration cannot be kept path=%s reason=%s", self._kept, error.strerror
-            )
+            log.warning("last good configuration cannot be kept path=%s reason=%s", self.kept, error.strerror)
 
     def _count_start(self, orders: Orders) -> None:
         """Raises ModelError: too many starts with this text neither came through nor ended in order."""
-        if self._kept is None or self._sets or orders.are_proven or read_text(self._kept) is None:
+        if self.kept is None or self._sets or orders.are_proven or read_text(self.kept) is None:
             return
-        if count_start(self._kept, orders.loaded.text) > _MOST_STARTS:
+        if count_start(self.kept, orders.loaded.text) > _MOST_STARTS:
             raise ModelError(
                 f"{self.path}: edgecam hung or crashed at {_MOST_STARTS} starts with it, most likely in an "
                 "engine: try its models with `edgecam doctor`, then change it or reload it"
             )
 
     def _read_last_good(self) -> Orders | None:
-        if self._kept is None or read_text(self._kept) is None:
+        if self.kept is None or read_text(self.kept) is None:
             return None
         try:
-            return self.read(stand_in=self._kept)
+            return self.read(stand_in=self.kept)
         except EdgecamError:
             return None
 
     def _have_run(self, text: str) -> bool:
         """What the command line puts on top was never part of what is kept."""
-        return not self._sets and self._kept is not None and read_text(self._kept) == text
+        return not self._sets and self.kept is not None and read_text(self.kept) == text
 
     @property
-    def _kept(self) -> Path | None:
+    def kept(self) -> Path | None:
+        """Where the text of the last good ones lies, once there are any; None: there is no file to keep."""
         return None if self.path is None else last_good_path(self.path, state_folder(self._environ))

@@ -12,6 +12,7 @@ from threading import Event
 from edgecam.appliance.systemd import Notifier
 from edgecam.config.changes import Change, Effect, changes
 from edgecam.config.file_watch import FileWatch
+from edgecam.config.last_good import kept_since
 from edgecam.errors import ConfigError, EdgecamError, ModelError, Problem, WedgedError
 from edgecam.inference.memory import give_back_memory
 from edgecam.pipeline.orders import OrderBook, Orders
@@ -95,6 +96,10 @@ class Reloader:
         if self._fault is not None:
             fault, self._fault = self._fault, None
             self._refuse(runner, fault, "the last one that worked runs instead")
+            if (kept := self._book.kept) is not None:
+                log.warning(
+                    "running the last good configuration instead path=%s kept=%s", kept, kept_since(kept)
+                )
         if not self._is_kept and runner.is_settled:
             self._is_kept = True
             self._book.keep(self._orders)
@@ -133,6 +138,7 @@ class Reloader:
             return
         except EdgecamError as fault:
             self._refuse(runner, fault, "nothing was changed", replies)
+            log.warning("going on with the configuration of before, nothing was changed")
         else:
             # To be kept, too, but not before it has run.
             self.begin(orders, None)

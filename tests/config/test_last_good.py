@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.config.file_watch import FileWatch
-from edgecam.config.last_good import keep_last_good, last_good_path
+from edgecam.config.last_good import keep_last_good, kept_since, last_good_path
 from edgecam.config.loader import load_config
 
 
@@ -82,3 +82,12 @@ def test_what_is_about_to_be_read_is_no_news(tmp_path: Path) -> None:
     path.write_text("ab")
     watch.forget()
     assert [watch.has_changed(s) for s in (1.0, 2.0, 3.0)] == [False] * 3
+
+
+def test_it_is_told_when_a_text_was_kept(tmp_path: Path) -> None:
+    """People recognise by it which of their changes runs; one that is gone is no failure."""
+    path = tmp_path / "kept.yaml"
+    assert kept_since(path) == "unknown"
+    keep_last_good(path, "{}\n")
+    os.utime(path, (86_400, 86_400))
+    assert kept_since(path) == "1970-01-02 00:00:00+00:00"

@@ -16,6 +16,8 @@ from program import Program, config_for, write_photos
 from reloads import BOX, notices, reload, start_until_ok, wait_for_state, write
 from tiny_engine import install
 
+from edgecam.config.last_good import kept_since
+
 
 def _is_told_more_than(before: int, log: str) -> bool:
     return log.count("starting config=") > before
@@ -53,6 +55,8 @@ def test_a_bad_file_at_the_start_lets_the_last_good_one_run(
         notice = notices(subscriber, "config_refused")[-1]
         assert notice["data"]["where"] == "config.yaml:1:1"
         assert "the last one that worked runs instead" in notice["message"]
+        instead = f"running the last good configuration instead path={kept[0]} kept={kept_since(kept[0])}"
+        program.wait_log(lambda text: instead in text)
         assert program.stop()[0] == 0
 
 
