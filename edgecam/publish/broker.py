@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -82,6 +83,8 @@ class EmbeddedBroker:
         if word != "ready":
             self.stop()
             reason = rest or "it ended or hung"
+            if rest == os.strerror(errno.EADDRINUSE):
+                reason += "; if another edgecam has it (see `pgrep -af edgecam`), end that one"
             raise BrokerError(
                 f"the embedded broker cannot listen on {self.host}:{self.port}: {reason}; "
                 f"if another broker runs there, write mqtt.url: mqtt://{self.host}:{self.port}, "

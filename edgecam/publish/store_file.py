@@ -53,6 +53,7 @@ _KEPT_ASIDE = 3
 # The log is folded into the file after so many pages of 4 KiB, and cut to that size.
 _LOG_PAGES = 128
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCKS = Path("/proc/locks")
 _SUFFIXES = ("-wal", "-shm", "-journal", "")
 
 
@@ -147,10 +148,26 @@ def is_damage(fault: Exception) -> bool:
 def describe(fault: Exception, path: Path) -> str:
     """For people: what is wrong with the file at `path`, without telling the path."""
     if getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-        return "another program uses it"
+        pid = _holder(path)
+        look = "pgrep -af edgecam" if pid is None else f"ps -fp {pid}"
+        return f"another program uses it, most likely another edgecam run with this state: see `{look}`"
     text = getattr(fault, "strerror", None) or str(fault)
     # SQLite says no more than "disk I/O error" of a read-only file system.
     return text if os.access(f"{path.parent}/.", os.W_OK) else f"{text}; it is in no folder to write in"
+
+
+def _holder(path: Path) -> int | None:
+    """The process that has locked it; None: the kernel does not tell, as on some layered file systems."""
+    try:
+        status = path.stat()
+        lines = _LOCKS.read_text("ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    # 1: POSIX  ADVISORY  WRITE 4711 b3:02:131 0 EOF; of other containers' processes it is no number above 0.
+    fields = (line.split() for line in lines)
+    held = (field[4] for field in fields if field[5:6] == [f"{device}:{status.st_ino}"])
+    return next((int(pid) for pid in held if pid.isdigit() and int(pid) > 0), None)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -120,14 +120,14 @@ def test_a_broker_that_hangs_is_replaced_once_it_was_mute_twice_running(
     ]
 
 
-def test_a_port_in_use_is_an_error_that_names_both_remedies() -> None:
-    """Most often another broker runs there already: use it, or take another port."""
+def test_a_port_in_use_is_an_error_that_names_its_remedies() -> None:
+    """Another edgecam has it, or another broker runs there already: end one, use it, or take another port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BrokerError) as caught:
             EmbeddedBroker(port=port).start()
     text = str(caught.value)
-    assert f"127.0.0.1:{port}: Address already in use" in text
+    assert f"127.0.0.1:{port}: Address already in use; if another edgecam has it" in text
     assert f"mqtt.url: mqtt://127.0.0.1:{port}" in text
     assert "mqtt.url: embedded://127.0.0.1:PORT" in text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from publish_samples import AT, S, event, later
 
+from edgecam.publish import store_file
 from edgecam.publish.drafts import EventDraft
 from edgecam.publish.outbox import Outbox
 from edgecam.publish.queues import Delivery, Outgoing
@@ -374,7 +377,7 @@ def test_a_file_that_is_reached_only_later_gives_its_old_events_first(path: Path
 
 
 def test_two_programs_do_not_share_a_file(path: Path) -> None:
-    """Both would send everything: the second one keeps to memory, and says who has the file."""
+    """Both would send everything: the second one keeps to memory, and says how to find who has it."""
     program = """
 import sys
 from pathlib import Path
@@ -388,7 +391,35 @@ print([notice.data["reason"] for notice in store.take_news()])
         done = subprocess.run(
             [sys.executable, "-c", program, path], capture_output=True, text=True, check=True, timeout=60
         )
-    assert done.stdout.strip() == "['another program uses it']"
+    [reason] = ast.literal_eval(done.stdout)
+    said, _, look = reason.partition(": see ")
+    assert said == "another program uses it, most likely another edgecam run with this state"
+    assert look in {f"`ps -fp {os.getpid()}`", "`pgrep -af edgecam`"}
+
+
+def test_of_the_kernels_locks_only_one_on_the_same_file_names_its_holder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong pid would send people after a program that has nothing to do with it."""
+    path.parent.mkdir()
+    path.touch()
+    status = path.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    locks = path.with_name("locks")
+    monkeypatch.setattr(store_file, "_LOCKS", locks)
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    other = (
+        f"1: POSIX  ADVISORY  WRITE 11 {device}:{status.st_ino + 1} 0 EOF\n"
+        f"1: -> POSIX  ADVISORY  WRITE 12 {device}:{status.st_ino} 0 EOF\n"
+        f"2: POSIX  ADVISORY  WRITE 0 {device}:{status.st_ino} 0 EOF\n"
+    )
+    mine = f"3: POSIX  ADVISORY  WRITE 13 {device}:{status.st_ino} 1073741826 1073742335\n"
+    for text, look in ((other, "`pgrep -af edgecam`"), (other + mine, "`ps -fp 13`")):
+        locks.write_text(text)
+        assert store_file.describe(busy, path).endswith(look)
+    locks.unlink()
+    assert store_file.describe(busy, path).endswith("`pgrep -af edgecam`")
 
 
 FULL_DISK = """
