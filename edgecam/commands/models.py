@@ -16,6 +16,8 @@ from edgecam.model.store import Listing, list_models, shipped_folder
 def show_models(folder: Path, *, as_json: bool = False) -> None:
     """Print every model in `folder`/models and among the shipped ones; a faulty one with its fault.
 
+    Where two have one name, the table tells their folders, too; a configuration means its own.
+
     Args:
         folder: where the configuration lies.
         as_json: print docs/schemas/models.schema.json instead of a table.
@@ -29,9 +31,12 @@ def show_models(folder: Path, *, as_json: bool = False) -> None:
     for heading in ("input", "classes", "MB", "parameters", "MACs", "licence"):
         table.add_column(heading, overflow="fold")
     entries = [_entry(listing) for listing in listings]
-    for entry in entries:
-        if entry["usable"]:
-            table.add_row(*_row(entry))
+    usable = [entry for entry in entries if entry["usable"]]
+    is_ambiguous = len({entry["name"] for entry in usable}) < len(usable)
+    if is_ambiguous:
+        table.add_column("folder", overflow="fold")
+    for entry in usable:
+        table.add_row(*_row(entry), *([escape(str(Path(entry["path"]).parent))] if is_ambiguous else []))
     console = result_console()
     console.print(table if table.row_count else f"no usable models in {escape(str(folder / 'models'))}")
     for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,13 @@ def verify_models(names: Sequence[str], *, folder: Path, as_json: bool = False) 
     places = [_place(name, folder) for name in names] or [
         listing.path for listing in list_models((folder / "models", shipped_folder() / "models"))
     ]
+    often = {name for name, count in Counter(place.name for place in places).items() if count > 1}
     results = []
     for place in places:
         results.append(_verify(place))
         if not as_json:
-            print(_line(results[-1]), flush=True)
+            where = f" ({place})" if place.name in often else ""
+            print(_line(results[-1], where), flush=True)
     if as_json:
         print(json.dumps({"schema": 1, "models": results}, indent=2))
     faulty = sum(not result["usable"] for result in results)
@@ -62,10 +65,11 @@ def _verify(place: Path) -> dict[str, Any]:
     }
 
 
-def _line(result: dict[str, Any]) -> str:
+def _line(result: dict[str, Any], where: str) -> str:
+    """In words; `where` stands behind a name that another one has, too."""
     if not result["usable"]:
-        return f"{result['name']}: {result['fault']}"
+        return f"{result['name']}{where}: {result['fault']}"
     return (
-        f"{result['name']}: as its card says, sha256 {result['sha256'][:12]}…; {result['engine']} computes "
-        f"the test picture right, in {result['took_ms']:g} ms"
+        f"{result['name']}{where}: as its card says, sha256 {result['sha256'][:12]}…; "
+        f"{result['engine']} computes the test picture right, in {result['took_ms']:g} ms"
     )

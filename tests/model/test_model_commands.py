@@ -55,6 +55,17 @@ def test_models_are_listed_with_size_and_licence(folder: Path, capsys: pytest.Ca
     assert pets == ["pets", "8x8", "rgb", "int8", "4", "0.0", "0.00", "M", "0", "M", "Apache-2.0"]
 
 
+def test_of_two_models_of_one_name_the_folders_are_listed(
+    tiny: ModuleType, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One's own and the shipped one, as in a checkout: two equal lines would say nothing."""
+    tiny.write_folder(folder / "none" / "models" / "pets", tiny.Tiny())
+    show_models(folder)
+    heading, own, shipped, _ = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert heading[-1] == "folder"
+    assert [own[-1], shipped[-1]] == [str(folder / "models"), str(folder / "none" / "models")]
+
+
 def test_the_list_as_json_fits_its_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts read this."""
     show_models(folder, as_json=True)

@@ -55,6 +55,17 @@ def test_a_model_that_is_whole_and_runs_is_verified(folder: Path, capsys: pytest
     assert (entry["name"], entry["usable"], entry["fault"]) == ("pets", True, None)
 
 
+def test_of_two_models_of_one_name_the_places_are_told(
+    tiny: ModuleType, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One's own and the shipped one: both are looked at, as either may be rotten, and told apart."""
+    tiny.write_folder(folder / "none" / "models" / "pets", tiny.Tiny())
+    verify_models((), folder=folder)
+    said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    places = (folder / "models" / "pets", folder / "none" / "models" / "pets")
+    assert said == [f"pets ({place})" for place in places]
+
+
 def test_every_model_is_looked_at_though_one_is_faulty(
     tiny: ModuleType, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
