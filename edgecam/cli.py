@@ -150,8 +150,9 @@ app.command("eval")(evaluate)
 @app.command()
 def watch(
     url: Annotated[
-        str, typer.Option(help="The broker, as mqtt.url of the device.")
-    ] = "mqtt://127.0.0.1:1883",
+        str | None,
+        typer.Option(help="The broker, as mqtt.url of the device.", show_default="mqtt://127.0.0.1:1883"),
+    ] = None,
     base: Annotated[str, typer.Option(help="First levels of the topics, as mqtt.base.")] = "edgecam",
     *,
     device: Annotated[str, typer.Option(help="One device; +: all.")] = "+",

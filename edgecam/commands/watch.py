@@ -19,12 +19,13 @@ from edgecam.tls import NO_FILES, TlsFiles
 
 _PATIENCE_S = 10.0
 """How long nothing is said of a broker that does not answer."""
+_DEFAULT_URL = "mqtt://127.0.0.1:1883"
 _TICK_S = 0.25
 _FRAME_S = 0.125
 
 
 def watch(
-    url: str,
+    url: str | None = None,
     *,
     base: str = "edgecam",
     device: str = "+",
@@ -38,13 +39,17 @@ def watch(
 ) -> None:
     """Show what is published under `base`, for `seconds` or until Ctrl-C.
 
-    stdout gets the table when it is a terminal and neither `as_json` nor `plain` is asked for.
+    stdout gets the table when it is a terminal and neither `as_json` nor `plain` is asked for. Without a
+    `url` it is the broker of this machine, at the usual port.
 
     Raises:
         UsageError: the URL is none, or a file of `tls` cannot serve.
         EdgecamError: the time is over, and no broker has answered.
     """
     console = Console()
+    # Who named a broker knows how.
+    remedy = "; --url names a broker elsewhere, as mqtt.url of the device" if url is None else ""
+    url = url or _DEFAULT_URL
     board = Board(url)
     subscriber = Subscriber(
         url, base=base, device=device, camera=camera, username=username, password=password, tls=tls
@@ -52,12 +57,24 @@ def watch(
     try:
         with subscriber:
             if as_json:
-                _follow(subscriber, _print_json, url=url, seconds=seconds)
+                _follow(subscriber, _print_json, url=url, seconds=seconds, remedy=remedy)
             elif plain or not console.is_terminal:
-                _follow(subscriber, lambda message: _print_line(board, message), url=url, seconds=seconds)
+                _follow(
+                    subscriber,
+                    lambda message: _print_line(board, message),
+                    url=url,
+                    seconds=seconds,
+                    remedy=remedy,
+                )
             else:
                 with Live(console=console, auto_refresh=False) as live:
-                    _follow(subscriber, _Screen(live, board, subscriber).show, url=url, seconds=seconds)
+                    _follow(
+                        subscriber,
+                        _Screen(live, board, subscriber).show,
+                        url=url,
+                        seconds=seconds,
+                        remedy=remedy,
+                    )
     except BrokenPipeError:
         # Whoever read our output has had enough (`| head`): let Python not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -105,7 +122,12 @@ class _Screen:
 
 
 def _follow(
-    subscriber: Subscriber, show: Callable[[Message | None], None], *, url: str, seconds: float | None
+    subscriber: Subscriber,
+    show: Callable[[Message | None], None],
+    *,
+    url: str,
+    seconds: float | None,
+    remedy: str,
 ) -> None:
     """Give each message to `show`, and None now and then when there is none."""
     began_s = time.monotonic()
@@ -116,12 +138,13 @@ def _follow(
         ever_connected = ever_connected or subscriber.connected
         if not ever_connected and not told and time.monotonic() - began_s >= _PATIENCE_S:
             told = True
-            print(f"no answer from {url} yet, trying on; is the broker running there?", file=sys.stderr)
+            text = f"no answer from {url} yet, trying on; is the broker running there?{remedy}"
+            print(text, file=sys.stderr)
     if not ever_connected:
         why = f" ({reason})" if (reason := subscriber.status.reason) else ""
         raise EdgecamError(
             f"no answer from {url} within {seconds:g} s{why}; is the broker running there, "
-            "and is it the mqtt.url of the device?"
+            f"and is it the mqtt.url of the device?{remedy}"
         )
 
 

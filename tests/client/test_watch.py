@@ -231,6 +231,20 @@ def test_a_time_without_a_broker_is_a_failure() -> None:
     assert caught.value.exit_code == 1
 
 
+def test_without_a_broker_that_nobody_named_the_option_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The broker of this machine was a guess: whoever has another one learns how to name it."""
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    monkeypatch.setattr(watch_module, "_DEFAULT_URL", url)
+    monkeypatch.setattr(watch_module, "_PATIENCE_S", 0.0)
+    with pytest.raises(EdgecamError, match="; --url names a broker elsewhere"):
+        watch(seconds=0.3)
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"no answer from {url} yet, trying on; ")
+    assert "; --url names a broker elsewhere" in told
+
+
 def test_a_wrong_url_is_a_usage_error() -> None:
     """Exit 2."""
     with pytest.raises(UsageError):
