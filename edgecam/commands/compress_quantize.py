@@ -15,6 +15,7 @@ from edgecam.commands.compress_source import (
 )
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
+from edgecam.compress.extra import require_quantizer
 from edgecam.compress.quantization import Scheme
 from edgecam.compress.quantized_model import Demands, Quantized, quantize_model
 from edgecam.errors import UsageError
@@ -59,6 +60,7 @@ def compress_quantize(
         EdgecamError: it loses more than is allowed.
     """
     chosen = _scheme(scheme)
+    require_quantizer()
     check_apart_from(out, pictures, labelled)
     check_class_folders(test=labelled)
     if chosen.warning:

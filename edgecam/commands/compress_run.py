@@ -13,7 +13,7 @@ from edgecam.commands.compress_progress import Teller, teller
 from edgecam.commands.consoles import result_console
 from edgecam.commands.proving import prove
 from edgecam.compress.chain import Outcome, folder_of, run_chain
-from edgecam.compress.extra import require_compress
+from edgecam.compress.extra import require_compress, require_for
 from edgecam.compress.recipe_file import LoadedRecipe, load_recipe
 from edgecam.errors import EdgecamError, UnusableError
 from edgecam.model.staging import locked
@@ -41,6 +41,7 @@ def run_recipe(
     """
     loaded = load_recipe(path, sets=sets, out=out)
     require_compress()
+    require_for(loaded.recipe.steps.values())
     _make(loaded.out)
     with locked(loaded.out), teller() as told:
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from edgecam.commands.compress_source import check_apart_from, check_class_folde
 from edgecam.commands.proving import prove
 from edgecam.compress.calibration import find_pictures
 from edgecam.compress.chain import SLACK_POINTS
-from edgecam.compress.extra import require_compress
+from edgecam.compress.extra import require_compress, require_for
 from edgecam.compress.picture_sets import (
     check_apart,
     check_learnable,
@@ -27,11 +29,16 @@ from edgecam.compress.recipe import Kind
 from edgecam.compress.recipe_file import single_step
 from edgecam.compress.report_words import scaled
 from edgecam.compress.successor import new_place
-from edgecam.errors import EdgecamError, UsageError
+from edgecam.errors import EdgecamError, ModelError, UsageError
 from edgecam.evaluation.pictures import PictureSet, read_picture_set
 from edgecam.model.graph import read_graph
-from edgecam.model.staging import check_free, discard, staged
-from edgecam.model.store import load_model
+from edgecam.model.replacement import INCOMING
+from edgecam.model.staging import check_free, staged
+from edgecam.model.store import find_model, load_model
+
+_CLAIM = ".claim"
+# A model's name has no more than 200 characters.
+_MOST_NAME_CHARS = 200 - len(_CLAIM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +84,27 @@ def do_step(
         UnusableError: a library, model, picture or the place cannot be used.
         EdgecamError: it cost more accuracy than it may; the model is there all the same.
     """
+    require_compress()
     settings = {key: value for key, value in said.items() if value is not None}
     # By a recipe's rules, in which a teacher has a name.
     step = single_step(kind, settings if teacher is None else {**settings, "teacher": "teacher"})
     unlabelled = Path(settings["unlabelled"]) if "unlabelled" in settings else None
+    model, teacher = (
+        None if path is None else find_model(str(path), folder=Path()) for path in (model, teacher)
+    )
     place = _place(wanted, unlabelled, [path for path in (model, teacher) if path is not None])
-    require_compress()
+    require_for([step])
     pictures, shown = _pictures(wanted, None if model is None else load_model(model).labels, unlabelled)
     with teller() as told:
         _look_at(pictures, shown, told)
-        _check_writable(place)
-        from edgecam.compress.steps import Maker, Order
+        with _claimed(place):
+            from edgecam.compress.steps import Maker, Order
 
-        make = Maker(pictures, folder=Path(), licence=wanted.licence, origin=wanted.source, prove=prove)
-        order = Order(
-            step=step, place=place, source=model, teacher=teacher, seed=wanted.seed, force=wanted.force
-        )
-        notes = make(order, lambda share, what: told.progress(share, 1, what))
+            make = Maker(pictures, folder=Path(), licence=wanted.licence, origin=wanted.source, prove=prove)
+            order = Order(
+                step=step, place=place, source=model, teacher=teacher, seed=wanted.seed, force=wanted.force
+            )
+            notes = make(order, lambda share, what: told.progress(share, 1, what))
         after, before = _accuracies(place, model, shown)
     document = {
         "schema": 1,
@@ -157,11 +168,22 @@ def _look_at(pictures: PictureSet, shown: PictureSet | None, told: Teller) -> No
         check_readable(shown)
 
 
-def _check_writable(place: Path) -> None:
-    """Before hours are spent on what is to lie there."""
-    with staged(place.parent, place.name):
-        pass
-    discard(place.parent, place.name)
+@contextmanager
+def _claimed(place: Path) -> Iterator[None]:
+    """Be the only one who makes a model there, before hours are spent on it.
+
+    Raises:
+        ModelError: the place cannot be written, or somebody else learns for it.
+    """
+    with ExitStack() as stack:
+        name = place.name[:_MOST_NAME_CHARS] + _CLAIM
+        try:
+            folder = stack.enter_context(staged(place.parent, name))
+        except ModelError as error:
+            # The user knows the model, and not what is made for the time being.
+            raise ModelError(str(error).replace(str(place.parent / INCOMING / name), str(place))) from error
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield
 
 
 def _size(model: Path) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgecam.commands.compress_source import check_apart_from, model_folder, progress_told
 from edgecam.compress.calibration import MOST_PICTURES, find_pictures
+from edgecam.compress.extra import require_tflm
 from edgecam.compress.flatfile import tidy
 from edgecam.compress.tiny import LEAST_AGREEMENT, Tiny, make_tiny
 from edgecam.model.add import Told
@@ -41,10 +42,12 @@ def compress_tiny(
 
     Raises:
         UsageError: a bare file does not say enough, or `out` is taken.
+        UnusableError: TFLite Micro is not installed.
         ModelError, EngineError: the model cannot be used, or not by TFLite Micro.
         SourceError: there are no pictures.
         EdgecamError: TFLite Micro and the reference kernels agree on less.
     """
+    require_tflm()
     check_apart_from(out, pictures)
     paths = [] if pictures is None else find_pictures(pictures, most=most_pictures)
     with model_folder(model, bare, mend=_mend) as folder, progress_told() as told:

@@ -8,7 +8,6 @@ import pickle
 import struct
 import warnings
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import torch
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from edgecam.compress.design import Design
 from edgecam.compress.network import Network, build, load_published
-from edgecam.compress.published import PUBLISHED, Published
-from edgecam.errors import ModelError, UnusableError, UsageError
+from edgecam.compress.published import PUBLISHED, Published, installed_weights
+from edgecam.errors import ModelError, UsageError
 
 # What torch's reader raises at files that are none of its own.
 _UNREADABLE = (
@@ -61,7 +60,7 @@ def load_backbone(design: Design, *, weights: Path | None = None, seed: int = 0)
             f"there are no published weights of {design.family}; take {' or '.join(PUBLISHED)}, "
             "or train from scratch"
         )
-    path = weights or _installed(published)
+    path = weights or installed_weights(published)
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     network = build(design, seed=seed)
@@ -93,15 +92,6 @@ def read_weights(content: bytes, *, where: str) -> dict[str, Tensor]:
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ModelError(f"{where}: expected named tensors, a state_dict; save the network's state_dict()")
     return dict(weights)
-
-
-def _installed(published: Published) -> Path:
-    try:
-        return Path(str(distribution(published.package_name).locate_file(published.member)))
-    except PackageNotFoundError as error:
-        raise UnusableError(
-            f"the weights of {published.family} are not installed: {published.advice}"
-        ) from error
 
 
 def _read(path: Path) -> bytes:

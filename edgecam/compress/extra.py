@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from importlib.util import find_spec
 
+from edgecam.compress.published import PUBLISHED, installed_weights
+from edgecam.compress.recipe import Step
 from edgecam.errors import UnusableError
 
 _MODULES: Mapping[str, str] = {
@@ -32,6 +34,31 @@ def require_compress() -> None:
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: "
             "`pip install 'edgecam[compress]'`, on a workstation (64-bit x86 Linux, or a Mac)"
         )
+
+
+def require_quantizer() -> None:
+    """Raises UnusableError: the quantizer is missing, which `compress` and the smaller `quantize` have."""
+    if find_spec("ai_edge_quantizer") is None:
+        raise UnusableError("the quantizer is not installed: `pip install 'edgecam[quantize]'`")
+
+
+def require_tflm() -> None:
+    """Raises UnusableError: TFLite Micro's interpreter is missing."""
+    if find_spec("tflite_micro") is None:
+        raise UnusableError("TFLite Micro is not installed: `pip install 'edgecam[tflm]'` (64-bit x86 Linux)")
+
+
+def require_for(steps: Iterable[Step]) -> None:
+    """Refuse steps that cannot be done here, the last of which may come after hours.
+
+    Raises:
+        UnusableError: TFLite Micro, or a backbone's weights are missing.
+    """
+    for step in steps:
+        if step.tiny is not None:
+            require_tflm()
+        if step.transfer is not None and step.transfer.weights is None:
+            installed_weights(PUBLISHED[step.transfer.backbone])
 
 
 def versions() -> dict[str, str]:

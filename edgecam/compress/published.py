@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from edgecam.errors import UnusableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,13 @@ MOBILENET_V2 = Published(
 
 PUBLISHED = {entry.family: entry for entry in (EFFICIENTNET_LITE0, MOBILENET_V2)}
 """By family."""
+
+
+def installed_weights(published: Published) -> Path:
+    """Their file in the installed package; raises UnusableError: it is not installed."""
+    try:
+        return Path(str(distribution(published.package_name).locate_file(published.member)))
+    except PackageNotFoundError as error:
+        raise UnusableError(
+            f"the weights of {published.family} are not installed: {published.advice}"
+        ) from error

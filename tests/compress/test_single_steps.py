@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from edgecam.commands.compress_step import Wanted, do_step
+from edgecam.commands.compress_step import Wanted, _claimed, do_step
 from edgecam.compress import extra
 from edgecam.compress.picture_sets import above_sets, tally
-from edgecam.errors import EdgecamError, ModelError, SourceError, UsageError
+from edgecam.compress.published import EFFICIENTNET_LITE0, PUBLISHED, Published
+from edgecam.errors import EdgecamError, ModelError, SourceError, UnusableError, UsageError
 from edgecam.evaluation.pictures import LabelledPicture, PictureSet
+from edgecam.model.staging import staged
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "compress_step.schema.json"
 TINY = {"design": "micro_mobilenet", "side_px": 32, "width": 0.25, "epochs": 1}
@@ -41,6 +44,43 @@ def with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extra, "find_spec", lambda _name: object())
 
 
+@pytest.mark.usefixtures("with_torch")
+def test_two_do_not_learn_for_one_place(sets: Path) -> None:
+    """The second would be told after hours; when the first has ended, however, nothing is left in the way."""
+    with (
+        _claimed(sets / "model"),
+        pytest.raises(ModelError, match=r"^[^ ]*/model: another edgecam is at work in it"),
+    ):
+        train(sets)
+    assert not list(sets.glob(".incoming"))
+    with _claimed(sets / "model"), staged(sets, "model"):
+        pass
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_missing_weights_are_told_before_pictures_are_read(
+    sets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading thousands of them takes minutes."""
+    (sets / "test" / "red" / "0.png").write_bytes(b"no picture")
+    mine = Published(
+        **{**dataclasses.asdict(EFFICIENTNET_LITE0), "package": "edgecam-has-no-such-weights==1"}
+    )
+    monkeypatch.setitem(PUBLISHED, "efficientnet_lite0", mine)
+    with pytest.raises(UnusableError, match="weights of efficientnet_lite0 are not installed"):
+        do_step("transfer", {}, Wanted(pictures=sets / "train", out=sets / "model", test=sets / "test"))
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_a_teacher_is_found_by_name_among_the_shipped_models(sets: Path) -> None:
+    """As everywhere else that a model is named; one that is not there is told with those that are."""
+    wanted = Wanted(pictures=sets / "train", out=sets / "model")
+    with pytest.raises(ModelError, match="no such model; did you mean 'efficientnet_lite0_int8'"):
+        do_step("distil", {}, wanted, model=sets, teacher=Path("efficientnet_lite0_int9"))
+    with pytest.raises(ModelError, match=re.escape(f"{sets}: ")):
+        do_step("distil", {}, wanted, model=sets, teacher=Path("efficientnet_lite0_int8"))
+
+
 def train(sets: Path, *, out: str = "model", test: str | None = "test") -> None:
     """Train the smallest network there is."""
     do_step(
@@ -50,6 +90,7 @@ def train(sets: Path, *, out: str = "model", test: str | None = "test") -> None:
     )
 
 
+@pytest.mark.usefixtures("with_torch")
 @pytest.mark.parametrize("out", ["train/model", "test/red/model", "train/../train/deep/model"])
 def test_a_model_does_not_lie_among_the_pictures(sets: Path, out: str) -> None:
     """The next step would take it for a class without pictures."""
@@ -130,6 +171,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_learnt(sets: 
 @pytest.mark.usefixtures("with_torch")
 def test_unlabelled_pictures_are_no_test_either(sets: Path) -> None:
     """A student that saw the test pictures with its teacher's answers has seen them."""
+    (sets / "teacher").mkdir()
     (sets / "own" / "again.png").symlink_to(sets / "test" / "red" / "0.png")
     wanted = Wanted(pictures=sets / "train", out=sets / "model", test=sets / "test")
 
@@ -137,10 +179,12 @@ def test_unlabelled_pictures_are_no_test_either(sets: Path) -> None:
         do_step("distil", {"unlabelled": str(sets / "own")}, wanted, teacher=sets / "teacher")
 
 
+@pytest.mark.usefixtures("with_torch")
 @pytest.mark.parametrize("given", ["model", "teacher"])
 def test_a_model_does_not_take_the_place_of_what_it_is_made_of(sets: Path, given: str) -> None:
     """It would be compared with itself, and have lost nothing whatever it lost."""
     (sets / "base").mkdir()
+    (sets / "other").mkdir()
     (sets / "base" / "card.yaml").touch()
     wanted = Wanted(pictures=sets / "train", out=sets / "base", force=True)
     models = {"model": sets / "other", "teacher": sets / "other", given: sets / "base"}
@@ -148,9 +192,11 @@ def test_a_model_does_not_take_the_place_of_what_it_is_made_of(sets: Path, given
         do_step("distil", {}, wanted, **models)
 
 
+@pytest.mark.usefixtures("with_torch")
 def test_a_limit_of_loss_needs_pictures_to_measure_it_on(sets: Path) -> None:
     """Else it would be kept by nobody."""
     wanted = Wanted(pictures=sets / "train", out=sets / "model", max_loss_points=1)
+    (sets / "base").mkdir()
     with pytest.raises(UsageError, match=r"--max-loss-points: .*give --test"):
         do_step("qat", {}, wanted, model=sets / "base")
 
